@@ -1,0 +1,27 @@
+# The three parts of OpenCV that are used (core, imgproc, imgcodecs), as OpenCVParts::OpenCVParts.
+# OpenCV's own package file when it is there; Debian ships it only in libopencv-dev (1 GB with what it pulls in), so the small
+# libopencv-{core,imgproc,imgcodecs}-dev are found by name.
+find_package(OpenCV QUIET COMPONENTS core imgproc imgcodecs)
+if(OpenCV_FOUND)
+  set(OpenCVParts_INCLUDE_DIR "${OpenCV_INCLUDE_DIRS}")
+  set(OpenCVParts_LIBRARIES ${OpenCV_LIBS})
+else()
+  find_path(OpenCVParts_INCLUDE_DIR opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
+  set(OpenCVParts_LIBRARIES "")
+  foreach(part core imgproc imgcodecs)
+    find_library(OpenCVParts_${part}_LIBRARY opencv_${part})
+    mark_as_advanced(OpenCVParts_${part}_LIBRARY)
+    if(OpenCVParts_${part}_LIBRARY)
+      list(APPEND OpenCVParts_LIBRARIES "${OpenCVParts_${part}_LIBRARY}")
+    endif()
+  endforeach()
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OpenCVParts REQUIRED_VARS OpenCVParts_LIBRARIES OpenCVParts_INCLUDE_DIR
+  REASON_FAILURE_MESSAGE "run tools/bootstrap.sh, or install OpenCV's core, imgproc and imgcodecs with their headers")
+if(OpenCVParts_FOUND AND NOT TARGET OpenCVParts::OpenCVParts)
+  add_library(OpenCVParts::OpenCVParts INTERFACE IMPORTED)
+  target_include_directories(OpenCVParts::OpenCVParts SYSTEM INTERFACE "${OpenCVParts_INCLUDE_DIR}")
+  target_link_libraries(OpenCVParts::OpenCVParts INTERFACE ${OpenCVParts_LIBRARIES})
+endif()
+mark_as_advanced(OpenCVParts_INCLUDE_DIR)

@@ -1,0 +1,41 @@
+// Where and in which precision a run computes.
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+
+namespace unlazy {
+
+/// --device, --precision, --threads, --deterministic.
+struct ComputeOptions {
+  std::string device = "auto";     // auto, cpu, cuda, cuda:1
+  std::string precision = "auto";  // auto, fp32, bf16, fp64
+  int64_t threads = 0;             // 0: all cores
+  bool deterministic = false;
+};
+OptionTable describe(ComputeOptions& options);
+
+/// The options resolved on this machine.
+struct Compute {
+  c10::Device device;
+  c10::ScalarType dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
+  /// The dtype of the master copy of the parameters and of the optimizer's state: Double for fp64, else Float.
+  c10::ScalarType master_dtype() const;
+};
+
+/// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads, determinism, TF32, cuDNN
+/// benchmark). `auto` takes CUDA where there is a device; bf16 on a GPU of compute capability >= 8.0 and on a CPU with
+/// avx512_bf16; fp32 elsewhere. Throws a misuse Error for a device that is not there.
+Compute resolve(const ComputeOptions& options);
+
+/// Features of this CPU that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16".
+std::vector<std::string> cpu_features();
+/// "Intel(R) Xeon(R) Processor", as /proc/cpuinfo says; "unknown" elsewhere.
+std::string cpu_name();
+
+}  // namespace unlazy

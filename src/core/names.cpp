@@ -1,0 +1,49 @@
+#include "core/names.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace unlazy {
+namespace {
+
+// Levenshtein distance, one row at a time.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string suggest(std::string_view name, const std::vector<std::string>& known) {
+  if (known.empty()) return "none is known";
+  const auto nearest = std::min_element(
+      known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+        return edit_distance(name, a) < edit_distance(name, b);
+      });
+  // Two slips, or a third of the word, are a typing error; more is another word.
+  if (edit_distance(name, *nearest) <= std::max<size_t>(2, name.size() / 3)) {
+    return "did you mean '" + *nearest + "'?";
+  }
+  return "known: " + join(known);
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view separator) {
+  std::string text;
+  for (const auto& word : words) {
+    if (!text.empty()) text += separator;
+    text += word;
+  }
+  return text;
+}
+
+}  // namespace unlazy

@@ -1,0 +1,17 @@
+// Names that a person typed: which known one did they mean?
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unlazy {
+
+/// "did you mean 'noise-rate'?" for the known name nearest to `name` by edit distance, or the list of all known names
+/// when none is near.
+std::string suggest(std::string_view name, const std::vector<std::string>& known);
+
+/// "a, b, c"
+std::string join(const std::vector<std::string>& words, std::string_view separator = ", ");
+
+}  // namespace unlazy

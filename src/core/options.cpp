@@ -1,0 +1,389 @@
+#include "core/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cxxopts.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <type_traits>
+
+#include "core/error.h"
+#include "core/format.h"
+
+namespace unlazy {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+inline constexpr bool kIsList = false;
+template <class T>
+inline constexpr bool kIsList<std::vector<T>> = true;
+
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> words;
+  std::istringstream in(text);
+  for (std::string word; std::getline(in, word, separator);) words.push_back(word);
+  return words;
+}
+
+// --- one entry: text or JSON to value, with the checks that its row asks for ---
+
+void check_range(const Option& option, double value, const std::string& text) {
+  UNLAZY_CHECK_USAGE(option.range.contains(value), "--", option.name, " must be ", option.range.text(), ", got ",
+                     text);
+}
+
+template <class Number>
+Number number_from(const Option& option, const std::string& text, const char* wanted) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  UNLAZY_CHECK_USAGE(error == std::errc{} && end == text.data() + text.size(), "--", option.name, " must be ",
+                     wanted, ", got ", in_quotes(text));
+  check_range(option, static_cast<double>(value), text);
+  return value;
+}
+
+void entry_from_text(const Option& option, const std::string& text, bool& value) {
+  UNLAZY_CHECK_USAGE(text == "true" || text == "false", "--", option.name, " must be true or false, got ",
+                     in_quotes(text));
+  value = text == "true";
+}
+void entry_from_text(const Option& option, const std::string& text, int64_t& value) {
+  value = number_from<int64_t>(option, text, "a whole number");
+}
+void entry_from_text(const Option& option, const std::string& text, double& value) {
+  value = number_from<double>(option, text, "a number");
+}
+void entry_from_text(const Option& option, const std::string& text, Step& value) {
+  value = Step::parse(text, "--" + option.name);
+}
+void entry_from_text(const Option& option, const std::string& text, std::string& value) {
+  std::vector<std::string> known;
+  for (const auto& choice : option.choices) known.push_back(choice.name);
+  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), text) != known.end(), "--",
+                     option.name, ": there is no ", in_quotes(text), "; ", suggest(text, known));
+  value = text;
+}
+template <class T>
+void entry_from_text(const Option& option, const std::string& text, std::vector<T>& value) {
+  value.clear();
+  for (const auto& word : split(text, ',')) {
+    T entry{};
+    entry_from_text(option, word, entry);
+    value.push_back(std::move(entry));
+  }
+}
+
+std::string entry_text(bool value) { return value ? "true" : "false"; }
+std::string entry_text(int64_t value) { return std::to_string(value); }
+std::string entry_text(double value) { return number_text(value); }
+std::string entry_text(const Step& value) { return value.text(); }
+std::string entry_text(const std::string& value) { return value; }
+template <class T>
+std::string entry_text(const std::vector<T>& list) {
+  std::vector<std::string> words;
+  for (const auto& entry : list) words.push_back(entry_text(entry));
+  return join(words, ",");
+}
+
+template <class T>
+Json entry_json(const T& value) {
+  if constexpr (std::is_same_v<T, Step>) {
+    return value.text();
+  } else if constexpr (kIsList<T>) {
+    Json list = Json::array();
+    for (const auto& entry : value) list.push_back(entry_json(entry));
+    return list;
+  } else {
+    return value;
+  }
+}
+
+// JSON is read by way of its text, so that a file and a flag pass through the same checks. Only the type is checked here:
+// a string for a number, or the other way round, is refused.
+template <class T>
+std::string json_entry_text(const Option& option, const Json& json) {
+  constexpr bool kIsText = std::is_same_v<T, std::string> || std::is_same_v<T, Step>;
+  const bool is_right = kIsText                         ? json.is_string()
+                        : std::is_same_v<T, bool>       ? json.is_boolean()
+                        : std::is_same_v<T, int64_t>    ? json.is_number_integer()
+                                                        : json.is_number();
+  UNLAZY_CHECK_USAGE(is_right, "\"", option.name, "\" must be ",
+                     kIsText                      ? "a string"
+                     : std::is_same_v<T, bool>    ? "true or false"
+                     : std::is_same_v<T, int64_t> ? "a whole number"
+                                                  : "a number",
+                     ", got ", json.dump());
+  if constexpr (kIsText) {
+    return json.get<std::string>();
+  } else if constexpr (std::is_same_v<T, double>) {
+    return number_text(json.get<double>());
+  } else {
+    return json.dump();
+  }
+}
+
+template <class T>
+void value_from_json(const Option& option, const Json& json, T& value) {
+  if constexpr (kIsList<T>) {
+    UNLAZY_CHECK_USAGE(json.is_array(), "\"", option.name, "\" must be an array, got ", json.dump());
+    value.clear();
+    for (const auto& item : json) {
+      typename T::value_type entry{};
+      entry_from_text(option, json_entry_text<typename T::value_type>(option, item), entry);
+      value.push_back(std::move(entry));
+    }
+  } else {
+    entry_from_text(option, json_entry_text<T>(option, json), value);
+  }
+}
+
+// --- help ---
+
+std::string value_name(const Option& option) {
+  struct Name {
+    std::string operator()(bool*) const { return ""; }
+    std::string operator()(int64_t*) const { return "N"; }
+    std::string operator()(double*) const { return "X"; }
+    std::string operator()(std::string*) const { return "TEXT"; }
+    std::string operator()(Step*) const { return "LENGTH"; }
+    std::string operator()(std::vector<int64_t>*) const { return "N,N,.."; }
+    std::string operator()(std::vector<double>*) const { return "X,X,.."; }
+    std::string operator()(std::vector<std::string>*) const { return "TEXT,.."; }
+    std::string operator()(std::vector<Step>*) const { return "LENGTH,.."; }
+  };
+  if (!option.choices.empty()) return "NAME";
+  return std::visit(Name{}, option.target);
+}
+
+// "[0.1] in [0, 1], images"
+std::string facts(const Option& option) {
+  std::string text = option.help;
+  if (!option.choices.empty()) {
+    std::vector<std::string> names;
+    for (const auto& choice : option.choices) names.push_back(choice.name);
+    text += " One of: " + join(names) + ".";
+  }
+  std::vector<std::string> notes;
+  if (!option.range.is_any()) notes.push_back(option.range.text());
+  if (!option.unit.empty()) notes.push_back(option.unit);
+  if (!option.default_text.empty()) notes.push_back("default " + option.default_text);
+  if (!notes.empty()) text += " (" + join(notes, "; ") + ")";
+  return text;
+}
+
+std::string wrapped(const std::string& text, size_t indent, size_t width) {
+  std::string out;
+  size_t column = indent;
+  for (const auto& word : split(text, ' ')) {
+    if (column > indent && column + 1 + word.size() > width) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    }
+    if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+  }
+  return out;
+}
+
+}  // namespace
+
+bool Range::contains(double value) const {
+  return (is_low_open ? value > low : value >= low) && value <= high;
+}
+
+bool Range::is_any() const { return std::isinf(low) && std::isinf(high); }
+
+std::string Range::text() const {
+  if (!std::isinf(low) && !std::isinf(high)) {
+    return std::string("in ") + (is_low_open ? "(" : "[") + number_text(low) + ", " + number_text(high) + "]";
+  }
+  if (!std::isinf(low)) return (is_low_open ? "> " : ">= ") + number_text(low);
+  return "<= " + number_text(high);
+}
+
+OptionTable::OptionTable(std::string title, std::vector<Option> rows)
+    : title_(std::move(title)), rows_(std::move(rows)) {
+  for (auto& row : rows_) row.default_text = value_text(row);
+}
+
+bool is_switch(const Option& option) { return std::holds_alternative<bool*>(option.target); }
+
+std::string value_text(const Option& option) {
+  return std::visit([](const auto* target) { return entry_text(*target); }, option.target);
+}
+
+Options::Options(std::string command, std::vector<OptionTable> tables)
+    : command_(std::move(command)), tables_(std::move(tables)) {
+  std::set<std::string> seen;
+  for (const auto& name : names()) {
+    if (!seen.insert(name).second) throw std::logic_error("option --" + name + " stands in two tables");
+  }
+}
+
+const Option* Options::find(std::string_view name) const {
+  for (const auto& table : tables_) {
+    for (const auto& row : table.rows()) {
+      if (row.name == name) return &row;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> Options::names() const {
+  std::vector<std::string> list;
+  for (const auto& table : tables_) {
+    for (const auto& row : table.rows()) list.push_back(row.name);
+  }
+  return list;
+}
+
+void Options::assign_text(const Option& option, const std::string& text) {
+  std::visit([&](auto* target) { entry_from_text(option, text, *target); }, option.target);
+  given_.push_back(option.name);
+}
+
+std::vector<std::string> Options::parse(const std::vector<std::string>& arguments) {
+  cxxopts::Options parser("unlazy " + command_);
+  parser.allow_unrecognised_options();
+  auto add = parser.add_options();
+  add("config", "", cxxopts::value<std::string>());
+  for (const auto& name : names()) {
+    auto value = cxxopts::value<std::string>();
+    if (is_switch(*find(name))) value->implicit_value("true");
+    add(name, "", value);
+  }
+
+  std::vector<const char*> argv = {"unlazy"};
+  for (const auto& argument : arguments) argv.push_back(argument.c_str());
+  cxxopts::ParseResult result;
+  try {
+    result = parser.parse(static_cast<int>(argv.size()), argv.data());
+  } catch (const cxxopts::exceptions::exception&) {
+    // The only flag that can lack its value is the last one.
+    throw Error(arguments.back() + " needs a value; see unlazy " + command_ + " --help", Error::Kind::kMisuse);
+  }
+
+  std::vector<std::string> words;
+  auto known = names();
+  known.push_back("config");
+  for (const auto& word : result.unmatched()) {
+    if (word.size() > 1 && word[0] == '-') {
+      const auto name = word.substr(word.find_first_not_of('-'), word.find('=') - word.find_first_not_of('-'));
+      throw Error(command_ + ": there is no flag --" + name + "; " + suggest(name, known), Error::Kind::kMisuse);
+    }
+    words.push_back(word);
+  }
+
+  for (const auto& pair : result.arguments()) {
+    if (pair.key() == "config") read_file(pair.value());
+  }
+  for (const auto& pair : result.arguments()) {
+    if (pair.key() != "config") assign_text(*find(pair.key()), pair.value());
+  }
+  return words;
+}
+
+void Options::read_json(const Json& config, std::string_view source) {
+  UNLAZY_CHECK_USAGE(config.is_object(), source, ": must be a JSON object");
+  const auto version = config.value("config-version", Json(kConfigVersion));
+  UNLAZY_CHECK_USAGE(version.is_number_integer() && version.get<int64_t>() >= 1, source,
+                     ": \"config-version\" must be a whole number >= 1, got ", version.dump());
+  UNLAZY_CHECK_USAGE(version.get<int64_t>() <= kConfigVersion, source, ": has config-version ", version.dump(),
+                     ", but this unlazy reads versions up to ", kConfigVersion, "; use a newer unlazy");
+  for (const auto& [key, value] : config.items()) {
+    if (key == "config-version" || key == "about") continue;
+    if (key == "command") {
+      UNLAZY_CHECK_USAGE(value == command_, source, ": is for unlazy ", value.is_string() ? value.get<std::string>() : value.dump(),
+                         ", not for unlazy ", command_);
+      continue;
+    }
+    const Option* option = find(key);
+    UNLAZY_CHECK_USAGE(option != nullptr, source, ": there is no option \"", key, "\"; ", suggest(key, names()));
+    try {
+      std::visit([&](auto* target) { value_from_json(*option, value, *target); }, option->target);
+    } catch (const Error& error) {
+      throw Error(std::string(source) + ": " + error.what(), Error::Kind::kMisuse);
+    }
+    given_.push_back(key);
+  }
+}
+
+void Options::read_file(const std::string& path) { read_json(read_json_file(path), path); }
+
+Json Options::to_json() const {
+  Json config;
+  config["config-version"] = kConfigVersion;
+  config["command"] = command_;
+  for (const auto& table : tables_) {
+    for (const auto& row : table.rows()) {
+      config[row.name] = std::visit([](const auto* target) { return entry_json(*target); }, row.target);
+    }
+  }
+  return config;
+}
+
+bool Options::is_given(std::string_view name) const {
+  return std::find(given_.begin(), given_.end(), name) != given_.end();
+}
+
+std::string Options::help() const {
+  constexpr size_t kIndent = 30, kWidth = 110;
+  std::ostringstream out;
+  for (const auto& table : tables_) {
+    out << "\n" << table.title() << "\n";
+    for (const auto& row : table.rows()) {
+      const std::string flag = "  --" + row.name + " " + value_name(row) + "  ";
+      out << flag;
+      if (flag.size() > kIndent) out << "\n" << std::string(kIndent, ' ');
+      if (flag.size() < kIndent) out << std::string(kIndent - flag.size(), ' ');
+      out << wrapped(facts(row), kIndent, kWidth) << "\n";
+    }
+  }
+  return out.str();
+}
+
+std::string Options::markdown() const {
+  std::ostringstream out;
+  for (const auto& table : tables_) {
+    out << "### " << table.title() << "\n\n| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
+    for (const auto& row : table.rows()) {
+      out << "| `--" << row.name << "` | " << row.help;
+      for (const auto& choice : row.choices) out << "<br>`" << choice.name << "`: " << choice.help;
+      std::string range = row.range.is_any() ? "" : row.range.text();
+      if (!row.unit.empty()) range += (range.empty() ? "" : ", ") + row.unit;
+      out << " | " << range << " | " << (row.default_text.empty() ? "" : "`" + row.default_text + "`") << " |\n";
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+Json read_json_file(const std::string& path) {
+  std::ifstream in(path);
+  UNLAZY_CHECK_USAGE(in.good(), path, ": cannot be read; is the path right?");
+  std::ostringstream text;
+  text << in.rdbuf();
+  try {
+    return Json::parse(text.str());
+  } catch (const Json::parse_error& error) {
+    const std::string before = text.str().substr(0, error.byte == 0 ? 0 : error.byte - 1);
+    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+    const auto column = before.size() - (before.rfind('\n') + 1) + 1;
+    throw Error(internal::concat(path, ": not valid JSON at line ", line, ", column ", column,
+                                 "; look for a missing or extra comma, quote or bracket there"),
+                Error::Kind::kMisuse);
+  }
+}
+
+}  // namespace unlazy

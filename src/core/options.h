@@ -1,0 +1,130 @@
+// Options, written once.
+// A component describes each of its options in one row: name, target, range, unit, one sentence. From that row come the
+// command-line flag, the JSON key, the range check, --help, the tables in the docs and the shell completion.
+//
+//   struct NoiseOptions { std::string kind = "none"; double rate = 0; };
+//   OptionTable describe(NoiseOptions& o) {
+//     return {"Label noise", {
+//         {.name = "noise", .target = &o.kind, .help = "Kind of label noise.", .choices = registry().choices()},
+//         {.name = "noise-rate", .target = &o.rate, .range = Range::closed(0, 1), .help = "..."}}};
+//   }
+//
+// The default of an option is what its target holds when the table is made. Precedence: defaults < --config < flags.
+// JSON keys are the flag names ("noise-rate": 0.1), at the top level of the object, beside "config-version" and
+// "command"; "about" is for information only and is not read.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/registry.h"
+#include "core/step.h"
+
+namespace unlazy {
+
+/// The version of the configuration files that this program writes. It reads this one and older ones.
+inline constexpr int kConfigVersion = 1;
+
+/// The numbers that an option may take.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool is_low_open = false;  // low itself is refused
+
+  static Range any() { return {}; }
+  static Range closed(double low, double high) { return {low, high, false}; }
+  static Range at_least(double low) { return {low, std::numeric_limits<double>::infinity(), false}; }
+  static Range above(double low) { return {low, std::numeric_limits<double>::infinity(), true}; }
+  /// (low, high]
+  static Range left_open(double low, double high) { return {low, high, true}; }
+
+  bool contains(double value) const;
+  bool is_any() const;
+  /// "in [0, 1]", ">= 0", "> 0"
+  std::string text() const;
+};
+
+/// Where an option's value is kept. Lists are written with commas on the command line and as arrays in JSON.
+using OptionTarget =
+    std::variant<bool*, int64_t*, double*, std::string*, Step*, std::vector<int64_t>*, std::vector<double>*,
+                 std::vector<std::string>*, std::vector<Step>*>;
+
+/// All that is known about one option.
+struct Option {
+  std::string name;               // kebab-case; the flag is --name and the JSON key "name"
+  OptionTarget target;            // holds the default until something else is given
+  Range range = Range::any();     // for numbers and lists of numbers: each entry
+  std::string unit = {};          // "images", "steps"; empty for pure numbers
+  std::string help = {};          // one sentence
+  std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
+  std::string default_text = {};  // filled by OptionTable
+};
+
+/// The options of one component, under one heading in --help.
+class OptionTable {
+ public:
+  OptionTable(std::string title, std::vector<Option> rows);
+  const std::string& title() const { return title_; }
+  const std::vector<Option>& rows() const { return rows_; }
+
+ private:
+  std::string title_;
+  std::vector<Option> rows_;
+};
+
+/// Does the option's target hold a bool (a flag that needs no value)?
+bool is_switch(const Option& option);
+/// The current value of an option as the user would write it: "0.1", "true", "80ep,120ep".
+std::string value_text(const Option& option);
+
+/// All options of one command: reads flags and files into the targets, and writes them out again.
+class Options {
+ public:
+  /// `command` names the command in messages and in configuration files. Throws std::logic_error when two tables have
+  /// an option of the same name: a programming error.
+  Options(std::string command, std::vector<OptionTable> tables);
+
+  /// Reads `--name value`, `--name=value` and `--switch`; returns the words that are not flags, in order.
+  /// `--config FILE` files are read first, then the flags in order, wherever they stand.
+  /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad value, a value out of
+  /// range, or a bad configuration file. Nothing is assigned unless everything could be read.
+  std::vector<std::string> parse(const std::vector<std::string>& arguments);
+
+  /// Reads the keys of a configuration object; `source` names it in messages.
+  void read_json(const nlohmann::ordered_json& config, std::string_view source);
+  /// Reads a configuration file.
+  void read_file(const std::string& path);
+  /// The resolved options with "config-version" and "command".
+  nlohmann::ordered_json to_json() const;
+
+  /// Was this option given by a flag or a file?
+  bool is_given(std::string_view name) const;
+
+  /// The text of --help below the usage line: the options grouped by component.
+  std::string help() const;
+  /// The same as Markdown tables, for the docs.
+  std::string markdown() const;
+
+  const std::string& command() const { return command_; }
+  const std::vector<OptionTable>& tables() const { return tables_; }
+
+ private:
+  const Option* find(std::string_view name) const;
+  std::vector<std::string> names() const;
+  void assign_text(const Option& option, const std::string& text);
+
+  std::string command_;
+  std::vector<OptionTable> tables_;
+  std::vector<std::string> given_;
+};
+
+/// The JSON object in a file. Throws a misuse Error naming the file, line and column of a syntax error.
+nlohmann::ordered_json read_json_file(const std::string& path);
+
+}  // namespace unlazy

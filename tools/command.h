@@ -1,0 +1,36 @@
+// A subcommand of the program: one file in tools/, one line in tools/registry.cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "core/registry.h"
+
+namespace unlazy::tools {
+
+/// Owns the option structs of one subcommand. Reading options and running are apart, so that --help, --print-config, the
+/// docs and the shell completion come from the same tables and touch nothing.
+class Command {
+ public:
+  virtual ~Command() = default;
+  /// The option tables, bound to this object's structs.
+  virtual Options& options() = 0;
+  /// What follows the command's name in the usage line, such as "[options]" or "info|export|pack [options]".
+  virtual std::string usage() const { return "[options]"; }
+  /// Paragraphs below the usage line of --help: what the command does, with examples. May be empty.
+  virtual std::string description() const { return {}; }
+  /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128 + signal.
+  virtual int run(const std::vector<std::string>& words) = 0;
+};
+
+using MakeCommand = std::unique_ptr<Command>();
+
+/// All subcommands, in the order of --help.
+const Registry<MakeCommand>& commands();
+
+/// Throws a misuse Error when `words` is not empty, for commands that take flags only.
+void refuse_words(const std::string& command, const std::vector<std::string>& words);
+
+}  // namespace unlazy::tools

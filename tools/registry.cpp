@@ -1,0 +1,16 @@
+// The subcommands of the program, in the order of `unlazy --help`.
+#include "command.h"
+
+namespace unlazy::tools {
+
+std::unique_ptr<Command> make_info();
+
+const Registry<MakeCommand>& commands() {
+  static const Registry<MakeCommand> registry(
+      "unlazy", {
+                    {"info", "print versions, devices, CPU features and the data sets found", make_info},
+                });
+  return registry;
+}
+
+}  // namespace unlazy::tools
