@@ -7,9 +7,10 @@ std::unique_ptr<Command> make_info();
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
-      "unlazy", {
-                    {"info", "print versions, devices, CPU features and the data sets found", make_info},
-                });
+      "unlazy",
+      {
+          {"info", "print versions, devices, CPU features and the data sets found", make_info},
+      });
   return registry;
 }
 
