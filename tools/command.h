@@ -23,6 +23,10 @@ class Command {
   virtual std::string usage() const { return "[options]"; }
   /// Paragraphs below the usage line of --help: what the command does, with examples. May be empty.
   virtual std::string description() const { return {}; }
+  /// Reads the flags into the options and returns the words that are not flags.
+  virtual std::vector<std::string> parse(const std::vector<std::string>& arguments) {
+    return options().parse(arguments);
+  }
   /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128
   /// + signal.
   virtual int run(const std::vector<std::string>& words) = 0;

@@ -66,7 +66,7 @@ int run(std::vector<std::string> arguments) {
     return 0;
   }
   const bool print_config = take(arguments, "--print-config");
-  const auto words = command->options().parse(arguments);
+  const auto words = command->parse(arguments);
   if (print_config) {
     std::cout << command->options().to_json().dump(2) << "\n";
     return 0;

@@ -85,7 +85,14 @@ at::Tensor FlatParameters::view(const at::Tensor& flat, const Segment& segment) 
 
 at::Tensor FlatParameters::zeros_like_values() const { return at::zeros_like(values_); }
 
-void FlatParameters::zero_gradients() { gradients_.zero_(); }
+void FlatParameters::zero_gradients() {
+  // In bf16 the part of the weights is written, not added to, by collect_gradients().
+  if (shadow_.defined()) {
+    gradients_.narrow(0, num_low_precision_, size() - num_low_precision_).zero_();
+  } else {
+    gradients_.zero_();
+  }
+}
 
 void FlatParameters::collect_gradients(bool is_first) {
   if (!shadow_.defined()) return;
