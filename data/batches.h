@@ -22,8 +22,8 @@ struct BatchOptions {
   bool with_replacement = false;  // Algorithm 1 of the paper samples with replacement; an epoch is
                                   // then ceil(N / B) steps
   bool augment = true;
-  int64_t crop_padding =
-      4;             // pixels of zero padding (of the normalised image) before the random crop
+  int64_t crop_padding = 4;  // black pixels around the image before the random crop, as
+                             // torchvision's RandomCrop has it: value 0 before the normalisation
   bool flip = true;  // horizontal, with probability 1/2
 };
 OptionTable describe(BatchOptions& options);
@@ -80,8 +80,7 @@ class BatchReader {
   at::Tensor images_;  // [N, H, W, C] uint8 on the device
   BatchOptions options_;
   uint64_t seed_;
-  c10::ScalarType dtype_;
-  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype
+  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype, on the device
 };
 
 }  // namespace unlazy::data
