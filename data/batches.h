@@ -1,6 +1,6 @@
-// The sequence of training batches: which samples at which step, and how they are cropped and flipped.
-// All draws are a function of (seed, step), made on the host: a resumed run continues with the batches it would have had,
-// and a GPU run sees the same batches as a CPU run.
+// The sequence of training batches: which samples at which step, and how they are cropped and
+// flipped. All draws are a function of (seed, step), made on the host: a resumed run continues with
+// the batches it would have had, and a GPU run sees the same batches as a CPU run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,10 +19,12 @@ namespace unlazy::data {
 struct BatchOptions {
   int64_t batch_size = 128;
   bool drop_last = false;         // default: the last, smaller batch of an epoch is kept
-  bool with_replacement = false;  // Algorithm 1 of the paper samples with replacement; an epoch is then ceil(N / B) steps
+  bool with_replacement = false;  // Algorithm 1 of the paper samples with replacement; an epoch is
+                                  // then ceil(N / B) steps
   bool augment = true;
-  int64_t crop_padding = 4;       // pixels of zero padding (of the normalised image) before the random crop
-  bool flip = true;               // horizontal, with probability 1/2
+  int64_t crop_padding = 4;  // black pixels around the image before the random crop, as
+                             // torchvision's RandomCrop has it: value 0 before the normalisation
+  bool flip = true;  // horizontal, with probability 1/2
 };
 OptionTable describe(BatchOptions& options);
 
@@ -32,7 +34,8 @@ class BatchOrder {
   /// Throws a misuse Error when `drop_last` leaves no batch. `num_samples` >= 1.
   BatchOrder(int64_t num_samples, const BatchOptions& options, uint64_t seed);
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
-  /// The sample indices of the batch at `step` (0, 1, ...): B of them, fewer in the last batch of an epoch.
+  /// The sample indices of the batch at `step` (0, 1, ...): B of them, fewer in the last batch of
+  /// an epoch.
   std::vector<int64_t> indices(int64_t step);
 
  private:
@@ -47,7 +50,7 @@ class BatchOrder {
 
 /// Where a crop begins in the padded image and whether it is mirrored.
 struct Crop {
-  int32_t top = 0;   // row of the padded image, 0 .. 2 * padding; `padding` is the image itself
+  int32_t top = 0;  // row of the padded image, 0 .. 2 * padding; `padding` is the image itself
   int32_t left = 0;
   bool is_flipped = false;
 };
@@ -56,13 +59,15 @@ struct Crop {
 class BatchReader {
  public:
   /// Moves the images to `device` once. `dtype`: Float, BFloat16 or Double.
-  BatchReader(const Dataset& dataset, const Normalization& normalization, const BatchOptions& options,
-              uint64_t seed, c10::Device device, c10::ScalarType dtype);
+  BatchReader(const Dataset& dataset, const Normalization& normalization,
+              const BatchOptions& options, uint64_t seed, c10::Device device,
+              c10::ScalarType dtype);
 
   /// The crops of the batch at `step`, one a sample; without augmentation: the image itself.
   std::vector<Crop> crops(int64_t step, int64_t count) const;
 
-  /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of `step`.
+  /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
+  /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
   /// The same, as they are: for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;
@@ -75,8 +80,7 @@ class BatchReader {
   at::Tensor images_;  // [N, H, W, C] uint8 on the device
   BatchOptions options_;
   uint64_t seed_;
-  c10::ScalarType dtype_;
-  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype
+  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype, on the device
 };
 
 }  // namespace unlazy::data

@@ -3,13 +3,14 @@
 
 namespace unlazy::tools {
 
-std::unique_ptr<Command> make_info();
+MakeCommand make_info, make_train;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
-      "unlazy", {
-                    {"info", "print versions, devices, CPU features and the data sets found", make_info},
-                });
+      "unlazy",
+      {
+          {"info", "print versions, devices, CPU features and the data sets found", make_info},
+      });
   return registry;
 }
 

@@ -26,8 +26,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string suggest(std::string_view name, const std::vector<std::string>& known) {
   if (known.empty()) return "none is known";
-  const auto nearest = std::min_element(
-      known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
         return edit_distance(name, a) < edit_distance(name, b);
       });
   // Two slips, or a third of the word, are a typing error; more is another word.

@@ -7,8 +7,8 @@
 
 namespace unlazy {
 
-/// "did you mean 'noise-rate'?" for the known name nearest to `name` by edit distance, or the list of all known names
-/// when none is near.
+/// "did you mean 'noise-rate'?" for the known name nearest to `name` by edit distance, or the list
+/// of all known names when none is near.
 std::string suggest(std::string_view name, const std::vector<std::string>& known);
 
 /// "a, b, c"

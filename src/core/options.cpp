@@ -35,23 +35,23 @@ std::vector<std::string> split(const std::string& text, char separator) {
 // --- one entry: text or JSON to value, with the checks that its row asks for ---
 
 void check_range(const Option& option, double value, const std::string& text) {
-  UNLAZY_CHECK_USAGE(option.range.contains(value), "--", option.name, " must be ", option.range.text(), ", got ",
-                     text);
+  UNLAZY_CHECK_USAGE(option.range.contains(value), "--", option.name, " must be ",
+                     option.range.text(), ", got ", text);
 }
 
 template <class Number>
 Number number_from(const Option& option, const std::string& text, const char* wanted) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  UNLAZY_CHECK_USAGE(error == std::errc{} && end == text.data() + text.size(), "--", option.name, " must be ",
-                     wanted, ", got ", in_quotes(text));
+  UNLAZY_CHECK_USAGE(error == std::errc{} && end == text.data() + text.size(), "--", option.name,
+                     " must be ", wanted, ", got ", in_quotes(text));
   check_range(option, static_cast<double>(value), text);
   return value;
 }
 
 void entry_from_text(const Option& option, const std::string& text, bool& value) {
-  UNLAZY_CHECK_USAGE(text == "true" || text == "false", "--", option.name, " must be true or false, got ",
-                     in_quotes(text));
+  UNLAZY_CHECK_USAGE(text == "true" || text == "false", "--", option.name,
+                     " must be true or false, got ", in_quotes(text));
   value = text == "true";
 }
 void entry_from_text(const Option& option, const std::string& text, int64_t& value) {
@@ -66,8 +66,9 @@ void entry_from_text(const Option& option, const std::string& text, Step& value)
 void entry_from_text(const Option& option, const std::string& text, std::string& value) {
   std::vector<std::string> known;
   for (const auto& choice : option.choices) known.push_back(choice.name);
-  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), text) != known.end(), "--",
-                     option.name, ": there is no ", in_quotes(text), "; ", suggest(text, known));
+  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), text) != known.end(),
+                     "--", option.name, ": there is no ", in_quotes(text), "; ",
+                     suggest(text, known));
   value = text;
 }
 template <class T>
@@ -105,15 +106,15 @@ Json entry_json(const T& value) {
   }
 }
 
-// JSON is read by way of its text, so that a file and a flag pass through the same checks. Only the type is checked here:
-// a string for a number, or the other way round, is refused.
+// JSON is read by way of its text, so that a file and a flag pass through the same checks. Only the
+// type is checked here: a string for a number, or the other way round, is refused.
 template <class T>
 std::string json_entry_text(const Option& option, const Json& json) {
   constexpr bool kIsText = std::is_same_v<T, std::string> || std::is_same_v<T, Step>;
-  const bool is_right = kIsText                         ? json.is_string()
-                        : std::is_same_v<T, bool>       ? json.is_boolean()
-                        : std::is_same_v<T, int64_t>    ? json.is_number_integer()
-                                                        : json.is_number();
+  const bool is_right = kIsText                      ? json.is_string()
+                        : std::is_same_v<T, bool>    ? json.is_boolean()
+                        : std::is_same_v<T, int64_t> ? json.is_number_integer()
+                                                     : json.is_number();
   UNLAZY_CHECK_USAGE(is_right, "\"", option.name, "\" must be ",
                      kIsText                      ? "a string"
                      : std::is_same_v<T, bool>    ? "true or false"
@@ -132,7 +133,8 @@ std::string json_entry_text(const Option& option, const Json& json) {
 template <class T>
 void value_from_json(const Option& option, const Json& json, T& value) {
   if constexpr (kIsList<T>) {
-    UNLAZY_CHECK_USAGE(json.is_array(), "\"", option.name, "\" must be an array, got ", json.dump());
+    UNLAZY_CHECK_USAGE(json.is_array(), "\"", option.name, "\" must be an array, got ",
+                       json.dump());
     value.clear();
     for (const auto& item : json) {
       typename T::value_type entry{};
@@ -206,7 +208,8 @@ bool Range::is_any() const { return std::isinf(low) && std::isinf(high); }
 
 std::string Range::text() const {
   if (!std::isinf(low) && !std::isinf(high)) {
-    return std::string("in ") + (is_low_open ? "(" : "[") + number_text(low) + ", " + number_text(high) + "]";
+    return std::string("in ") + (is_low_open ? "(" : "[") + number_text(low) + ", " +
+           number_text(high) + "]";
   }
   if (!std::isinf(low)) return (is_low_open ? "> " : ">= ") + number_text(low);
   return "<= " + number_text(high);
@@ -227,7 +230,8 @@ Options::Options(std::string command, std::vector<OptionTable> tables)
     : command_(std::move(command)), tables_(std::move(tables)) {
   std::set<std::string> seen;
   for (const auto& name : names()) {
-    if (!seen.insert(name).second) throw std::logic_error("option --" + name + " stands in two tables");
+    if (!seen.insert(name).second)
+      throw std::logic_error("option --" + name + " stands in two tables");
   }
 }
 
@@ -271,7 +275,8 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
     result = parser.parse(static_cast<int>(argv.size()), argv.data());
   } catch (const cxxopts::exceptions::exception&) {
     // The only flag that can lack its value is the last one.
-    throw Error(arguments.back() + " needs a value; see unlazy " + command_ + " --help", Error::Kind::kMisuse);
+    throw Error(arguments.back() + " needs a value; see unlazy " + command_ + " --help",
+                Error::Kind::kMisuse);
   }
 
   std::vector<std::string> words;
@@ -279,8 +284,10 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
   known.push_back("config");
   for (const auto& word : result.unmatched()) {
     if (word.size() > 1 && word[0] == '-') {
-      const auto name = word.substr(word.find_first_not_of('-'), word.find('=') - word.find_first_not_of('-'));
-      throw Error(command_ + ": there is no flag --" + name + "; " + suggest(name, known), Error::Kind::kMisuse);
+      const auto name =
+          word.substr(word.find_first_not_of('-'), word.find('=') - word.find_first_not_of('-'));
+      throw Error(command_ + ": there is no flag --" + name + "; " + suggest(name, known),
+                  Error::Kind::kMisuse);
     }
     words.push_back(word);
   }
@@ -299,17 +306,20 @@ void Options::read_json(const Json& config, std::string_view source) {
   const auto version = config.value("config-version", Json(kConfigVersion));
   UNLAZY_CHECK_USAGE(version.is_number_integer() && version.get<int64_t>() >= 1, source,
                      ": \"config-version\" must be a whole number >= 1, got ", version.dump());
-  UNLAZY_CHECK_USAGE(version.get<int64_t>() <= kConfigVersion, source, ": has config-version ", version.dump(),
-                     ", but this unlazy reads versions up to ", kConfigVersion, "; use a newer unlazy");
+  UNLAZY_CHECK_USAGE(version.get<int64_t>() <= kConfigVersion, source, ": has config-version ",
+                     version.dump(), ", but this unlazy reads versions up to ", kConfigVersion,
+                     "; use a newer unlazy");
   for (const auto& [key, value] : config.items()) {
     if (key == "config-version" || key == "about") continue;
     if (key == "command") {
-      UNLAZY_CHECK_USAGE(value == command_, source, ": is for unlazy ", value.is_string() ? value.get<std::string>() : value.dump(),
+      UNLAZY_CHECK_USAGE(value == command_, source, ": is for unlazy ",
+                         value.is_string() ? value.get<std::string>() : value.dump(),
                          ", not for unlazy ", command_);
       continue;
     }
     const Option* option = find(key);
-    UNLAZY_CHECK_USAGE(option != nullptr, source, ": there is no option \"", key, "\"; ", suggest(key, names()));
+    UNLAZY_CHECK_USAGE(option != nullptr, source, ": there is no option \"", key, "\"; ",
+                       suggest(key, names()));
     try {
       std::visit([&](auto* target) { value_from_json(*option, value, *target); }, option->target);
     } catch (const Error& error) {
@@ -327,7 +337,8 @@ Json Options::to_json() const {
   config["command"] = command_;
   for (const auto& table : tables_) {
     for (const auto& row : table.rows()) {
-      config[row.name] = std::visit([](const auto* target) { return entry_json(*target); }, row.target);
+      config[row.name] =
+          std::visit([](const auto* target) { return entry_json(*target); }, row.target);
     }
   }
   return config;
@@ -356,13 +367,15 @@ std::string Options::help() const {
 std::string Options::markdown() const {
   std::ostringstream out;
   for (const auto& table : tables_) {
-    out << "### " << table.title() << "\n\n| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
+    out << "### " << table.title()
+        << "\n\n| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
     for (const auto& row : table.rows()) {
       out << "| `--" << row.name << "` | " << row.help;
       for (const auto& choice : row.choices) out << "<br>`" << choice.name << "`: " << choice.help;
       std::string range = row.range.is_any() ? "" : row.range.text();
       if (!row.unit.empty()) range += (range.empty() ? "" : ", ") + row.unit;
-      out << " | " << range << " | " << (row.default_text.empty() ? "" : "`" + row.default_text + "`") << " |\n";
+      out << " | " << range << " | "
+          << (row.default_text.empty() ? "" : "`" + row.default_text + "`") << " |\n";
     }
     out << "\n";
   }

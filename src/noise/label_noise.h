@@ -12,15 +12,16 @@
 
 namespace unlazy::noise {
 
-/// --noise, --noise-rate, --noise-sigma, --noise-start, --noise-end, --noise-ramp, --noise-period, ...
+/// --noise, --noise-rate, --noise-sigma, --noise-start, --noise-end, --noise-ramp, --noise-period,
+/// ...
 struct NoiseOptions {
-  std::string kind = "none";        // a name of registry()
-  double rate = 0;                  // tau, probability in [0, 1]
-  double sigma = 0;                 // rademacher and gaussian: size of the noise on regression targets, >= 0
-  Step start = Step::iterations(0); // noise is on from here ...
-  Step end = Step::never();         // ... to here
-  Step ramp = Step::iterations(0);  // rate grows linearly from 0 over this length after `start`
-  Step period = Step::never();      // on for one period, off for the next, and so on
+  std::string kind = "none";  // a name of registry()
+  double rate = 0;            // tau, probability in [0, 1]
+  double sigma = 0;  // rademacher and gaussian: size of the noise on regression targets, >= 0
+  Step start = Step::iterations(0);  // noise is on from here ...
+  Step end = Step::never();          // ... to here
+  Step ramp = Step::iterations(0);   // rate grows linearly from 0 over this length after `start`
+  Step period = Step::never();       // on for one period, off for the next, and so on
 };
 OptionTable describe(NoiseOptions& options);
 
@@ -35,15 +36,17 @@ class NoiseSchedule {
   int64_t start_, end_, ramp_, period_;
 };
 
-/// One kind of noise. Stateless but for what it was built with: the same arguments give the same labels.
+/// One kind of noise. Stateless but for what it was built with: the same arguments give the same
+/// labels.
 class LabelNoise {
  public:
   virtual ~LabelNoise() = default;
 
-  /// Classification: writes the labels that the loss sees. `indices` [B] are the samples' places in the training set (static
-  /// noise depends on them), `labels` [B] their true classes, `factor` that of the schedule; draws come from `rng`.
-  virtual void labels(std::span<const int64_t> indices, std::span<const int64_t> labels, double factor, Rng& rng,
-                      std::span<int64_t> noisy) const;
+  /// Classification: writes the labels that the loss sees. `indices` [B] are the samples' places in
+  /// the training set (static noise depends on them), `labels` [B] their true classes, `factor`
+  /// that of the schedule; draws come from `rng`.
+  virtual void labels(std::span<const int64_t> indices, std::span<const int64_t> labels,
+                      double factor, Rng& rng, std::span<int64_t> noisy) const;
 
   /// Regression: adds noise to targets [B * K], row-major.
   virtual void targets(double factor, Rng& rng, std::span<float> targets) const;
@@ -61,7 +64,8 @@ struct NoiseContext {
 using MakeNoise = std::unique_ptr<LabelNoise>(const NoiseContext& context);
 const Registry<MakeNoise>& registry();
 
-/// Builds the kind that the options name. Throws a misuse Error for a rate or sigma that the kind does not use.
+/// Builds the kind that the options name. Throws a misuse Error for a rate or sigma that the kind
+/// does not use.
 std::unique_ptr<LabelNoise> make_noise(const NoiseContext& context);
 
 }  // namespace unlazy::noise

@@ -1,0 +1,115 @@
+#include "data/dataset.h"
+
+#include <ATen/ops/tensor.h>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "data/statistics.h"
+
+namespace unlazy::data {
+namespace {
+
+// Draws of the subsets, far from the epochs that the same stream counts from 0.
+constexpr uint64_t kTrainSubset = uint64_t{1} << 40;
+constexpr uint64_t kTestSubset = kTrainSubset + 1;
+
+// Of `order`, the samples that keep every class within `per_class`.
+std::vector<int64_t> keep_balanced(const std::vector<int64_t>& order, const Dataset& split,
+                                   int64_t per_class) {
+  const auto* labels = split.labels.const_data_ptr<int64_t>();
+  std::vector<int64_t> taken(split.classes.size());
+  std::vector<int64_t> chosen;
+  for (const int64_t sample : order) {
+    if (taken[static_cast<size_t>(labels[sample])]++ < per_class) chosen.push_back(sample);
+  }
+  return chosen;
+}
+
+void check_balance(const Dataset& split, int64_t size, const std::string& flag) {
+  const int64_t num_classes = split.num_classes();
+  UNLAZY_CHECK_USAGE(size % num_classes == 0, "data: ", flag, " ", size,
+                     " cannot be balanced over ", num_classes, " classes; use a multiple of ",
+                     num_classes);
+  const auto counts = class_counts(split);
+  for (size_t k = 0; k < counts.size(); ++k) {
+    UNLAZY_CHECK_USAGE(counts[k] >= size / num_classes, "data: ", flag, " ", size,
+                       " with --balanced needs ", size / num_classes,
+                       " images of each class, but there are ", counts[k], " of '",
+                       split.classes[k], "'");
+  }
+}
+
+Dataset subset(const Dataset& split, int64_t size, bool is_balanced, Rng rng,
+               const std::string& flag) {
+  if (size == 0) return split;
+  UNLAZY_CHECK_USAGE(size <= split.size(), "data: ", flag, " ", size, " is more than the ",
+                     split.size(), " images there are");
+  if (is_balanced) check_balance(split, size, flag);
+  auto order = rng.permutation(split.size());
+  if (is_balanced) {
+    order = keep_balanced(order, split, size / split.num_classes());
+  } else {
+    order.resize(static_cast<size_t>(size));
+  }
+  const auto chosen = at::tensor(order, at::kLong);
+  return {split.images.index_select(0, chosen), split.labels.index_select(0, chosen),
+          split.classes};
+}
+
+}  // namespace
+
+OptionTable describe(DataOptions& options) {
+  return {
+      "Data",
+      {
+          {.name = "data",
+           .target = &options.source,
+           .help = "Data set.",
+           .choices = sources().choices()},
+          {.name = "data-dir",
+           .target = &options.dir,
+           .help = "Folder with its files; empty: looked for in $UNLAZY_DATA_DIR, data and "
+                   "~/.cache/unlazy."},
+          {.name = "train-size",
+           .target = &options.train_size,
+           .range = Range::at_least(0),
+           .unit = "images",
+           .help = "Random subset of the training images, contained in every larger one; 0: all."},
+          {.name = "test-size",
+           .target = &options.test_size,
+           .range = Range::at_least(0),
+           .unit = "images",
+           .help = "Random subset of the test images; 0: all."},
+          {.name = "balanced",
+           .target = &options.balanced,
+           .help = "Take equally many images of each class into the subsets."},
+          {.name = "normalize",
+           .target = &options.normalize,
+           .help = "Mean and standard deviation that the pixels are normalised with.",
+           .choices = normalizations()},
+          {.name = "resize",
+           .target = &options.resize,
+           .range = Range::closed(0, 4096),
+           .unit = "pixels",
+           .help = "Image folders: scale every image to this side, whatever its proportions; 0: as "
+                   "they are."},
+      }};
+}
+
+Splits load(const DataOptions& options, uint64_t seed) {
+  const auto& source = sources().find(options.source);
+  UNLAZY_CHECK_USAGE(options.resize == 0 || options.source == "image-folder",
+                     "data: --resize is for --data image-folder, not for --data ", options.source);
+  UNLAZY_CHECK_USAGE(!options.balanced || options.train_size > 0 || options.test_size > 0,
+                     "data: --balanced needs --train-size or --test-size");
+  const RawSplits raw = source.make(options);
+  Splits splits;
+  splits.train = subset(raw.train, options.train_size, options.balanced,
+                        Rng(seed, Stream::kOrder, kTrainSubset), "--train-size");
+  splits.test = subset(raw.test, options.test_size, options.balanced,
+                       Rng(seed, Stream::kOrder, kTestSubset), "--test-size");
+  splits.normalization = find_normalization(options.normalize, splits.train);
+  return splits;
+}
+
+}  // namespace unlazy::data

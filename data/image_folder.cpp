@@ -1,0 +1,201 @@
+#include "data/image_folder.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <limits>
+#include <mutex>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/names.h"
+
+namespace unlazy::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct File {
+  std::string path;
+  int64_t label;
+};
+
+std::string extension(const fs::path& path) {
+  std::string text = path.extension();
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool is_image(const fs::directory_entry& entry) {
+  const auto kind = extension(entry.path());
+  return entry.path().filename().native()[0] != '.' && entry.is_regular_file() &&
+         (kind == ".png" || kind == ".jpg" || kind == ".jpeg");
+}
+
+std::vector<std::string> class_names(const std::string& dir) {
+  UNLAZY_CHECK(
+      fs::is_directory(dir), "image-folder: there is no folder ", dir,
+      "; expected train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg) below --data-dir");
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(dir)) {
+    const auto name = entry.path().filename().string();
+    if (entry.is_directory() && name[0] != '.') names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  UNLAZY_CHECK(!names.empty(), "image-folder: ", dir, " has no class folders");
+  return names;
+}
+
+std::vector<File> list_files(const std::string& dir, const std::vector<std::string>& classes) {
+  std::vector<File> files;
+  for (size_t label = 0; label < classes.size(); ++label) {
+    const auto first = static_cast<std::ptrdiff_t>(files.size());
+    for (const auto& entry : fs::directory_iterator(fs::path(dir) / classes[label])) {
+      if (is_image(entry)) files.push_back({entry.path(), static_cast<int64_t>(label)});
+    }
+    std::sort(files.begin() + first, files.end(),
+              [](const File& a, const File& b) { return a.path < b.path; });
+    UNLAZY_CHECK(static_cast<std::ptrdiff_t>(files.size()) > first, "image-folder: ", dir, "/",
+                 classes[label], " has no .png, .jpg or .jpeg files");
+  }
+  return files;
+}
+
+// libjpeg fills what a truncated file lacks with grey and calls it a success. In compressed data
+// 0xff is always followed by 0x00 or a restart marker, so a complete file has its end marker (ff
+// d9) after the start of its last scan (ff da).
+bool is_complete_jpeg(const std::string& bytes) {
+  const auto scan = bytes.rfind("\xff\xda");
+  const auto end = bytes.rfind("\xff\xd9");
+  return end != std::string::npos && (scan == std::string::npos || end > scan);
+}
+
+cv::Mat decode(const std::string& path, int64_t resize) {
+  std::string bytes = read_file(path);
+  cv::Mat image;
+  if (!bytes.empty() && (extension(path) == ".png" || is_complete_jpeg(bytes))) {
+    const cv::Mat buffer(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
+    image = cv::imdecode(buffer, cv::IMREAD_COLOR);
+  }
+  UNLAZY_CHECK(!image.empty(), "image-folder: ", path, " cannot be decoded (", bytes.size(),
+               " bytes); replace or remove it");
+  cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
+  if (resize > 0) {
+    const auto side = static_cast<int>(resize);
+    const bool is_larger = image.rows > side || image.cols > side;
+    cv::resize(image, image, {side, side}, 0, 0, is_larger ? cv::INTER_AREA : cv::INTER_LINEAR);
+  }
+  return image;
+}
+
+// Runs body(i) for all i on all cores; of several failures the one with the smallest i is thrown,
+// so that the message does not depend on the threads.
+template <class Body>
+void for_each_in_parallel(int64_t count, const Body& body) {
+  std::mutex mutex;
+  int64_t failed = std::numeric_limits<int64_t>::max();
+  std::exception_ptr failure;
+  at::parallel_for(0, count, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      try {
+        body(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (i < failed) failure = std::current_exception();
+        failed = std::min(failed, i);
+        return;
+      }
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+// The first image of all, which says what size the others have.
+struct FirstImage {
+  std::string path;
+  int rows, cols;
+};
+
+Dataset read_files(const std::vector<File>& files, const std::vector<std::string>& classes,
+                   const FirstImage& first, int64_t resize) {
+  const auto count = static_cast<int64_t>(files.size());
+  Dataset split{at::empty({count, first.rows, first.cols, 3}, at::kByte),
+                at::empty({count}, at::kLong), classes};
+  auto* images = split.images.mutable_data_ptr<uint8_t>();
+  auto* labels = split.labels.mutable_data_ptr<int64_t>();
+  for_each_in_parallel(count, [&](int64_t i) {
+    const File& file = files[static_cast<size_t>(i)];
+    const cv::Mat image = decode(file.path, resize);
+    UNLAZY_CHECK(image.rows == first.rows && image.cols == first.cols, "image-folder: ", first.path,
+                 " is ", first.cols, " x ", first.rows, " pixels, but ", file.path, " is ",
+                 image.cols, " x ", image.rows, "; scale all to one size with --resize");
+    const int64_t bytes = int64_t{first.rows} * first.cols * 3;
+    std::copy_n(image.data, bytes, images + i * bytes);  // contiguous: cvtColor or resize made it
+    labels[i] = file.label;
+  });
+  return split;
+}
+
+FirstImage look_at(const File& file, int64_t resize) {
+  const cv::Mat image = decode(file.path, resize);
+  return {file.path, image.rows, image.cols};
+}
+
+}  // namespace
+
+bool has_split_folders(const std::string& dir) {
+  return fs::is_directory(fs::path(dir) / "train") && fs::is_directory(fs::path(dir) / "test");
+}
+
+Dataset read_class_folders(const std::string& dir, int64_t resize) {
+  const auto classes = class_names(dir);
+  const auto files = list_files(dir, classes);
+  return read_files(files, classes, look_at(files[0], resize), resize);
+}
+
+RawSplits read_image_folder(const std::string& dir, int64_t resize) {
+  const std::string train = dir + "/train", test = dir + "/test";
+  const auto classes = class_names(train);
+  const auto test_classes = class_names(test);
+  UNLAZY_CHECK(classes == test_classes, "image-folder: ", train, " and ", test,
+               " have different class folders: ", join(classes), " and ", join(test_classes));
+  const auto train_files = list_files(train, classes);
+  const auto test_files = list_files(test, classes);
+  const auto first = look_at(train_files[0], resize);
+  return {read_files(train_files, classes, first, resize),
+          read_files(test_files, classes, first, resize)};
+}
+
+void write_class_folders(const std::string& dir, const Dataset& split) {
+  for (const auto& name : split.classes) {
+    UNLAZY_CHECK(name.find('/') == std::string::npos && name[0] != '.', "export: the class name '",
+                 name, "' is no folder name");
+    fs::create_directories(fs::path(dir) / name);
+  }
+  const auto* labels = split.labels.const_data_ptr<int64_t>();
+  std::vector<int64_t> number(static_cast<size_t>(split.size()));
+  std::vector<int64_t> written(split.classes.size());
+  for (size_t i = 0; i < number.size(); ++i) number[i] = written[static_cast<size_t>(labels[i])]++;
+  const auto rows = static_cast<int>(split.images.size(1)),
+             cols = static_cast<int>(split.images.size(2));
+  for_each_in_parallel(split.size(), [&](int64_t i) {
+    const auto digits = std::to_string(number[static_cast<size_t>(i)]);
+    const auto name = std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits + ".png";
+    const auto path = dir + "/" + split.classes[static_cast<size_t>(labels[i])] + "/" + name;
+    cv::Mat image;
+    cv::cvtColor(cv::Mat(rows, cols, CV_8UC3, split.images[i].data_ptr()), image,
+                 cv::COLOR_RGB2BGR);
+    std::vector<uint8_t> bytes;
+    cv::imencode(".png", image, bytes);
+    write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  });
+}
+
+}  // namespace unlazy::data

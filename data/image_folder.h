@@ -1,0 +1,29 @@
+// Images in class folders, DIR/train/CLASS/*.png and DIR/test/CLASS/*.png (or .jpg, .jpeg), decoded
+// with OpenCV on all cores. Classes are the folders' names in order; hidden files and files of
+// other kinds are left aside. 8 bit RGB: grey images become RGB, transparency is dropped, deeper
+// colours are scaled to 8 bit. A file that does not decode completely is an error.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "data/dataset.h"
+
+namespace unlazy::data {
+
+/// Reads both splits. All images must have one size, unless `resize` > 0 scales each to resize x
+/// resize (area averaging when shrinking, else bilinear; proportions are not kept). Throws Error
+/// naming the file or the two files that do not fit.
+RawSplits read_image_folder(const std::string& dir, int64_t resize);
+
+/// Reads a folder that has no splits: DIR/CLASS/*.png.
+Dataset read_class_folders(const std::string& dir, int64_t resize);
+
+/// Does `dir` hold train/ and test/ (rather than class folders)?
+bool has_split_folders(const std::string& dir);
+
+/// Writes DIR/CLASS/00000.png, 00001.png, ... numbered through each class in the order of the
+/// split, on all cores. Throws Error for a class name that is no folder name.
+void write_class_folders(const std::string& dir, const Dataset& split);
+
+}  // namespace unlazy::data

@@ -1,0 +1,39 @@
+// The arithmetic of the batch kernel, one output element at a time, for the device and, in a test,
+// for the host. The equation stands in data/augment.h; here every element is found on its own,
+// since a GPU has a thread for each pixel. Knows no LibTorch, so that nvcc compiles it on a machine
+// without one.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define UNLAZY_HOST_DEVICE __host__ __device__
+#else
+#define UNLAZY_HOST_DEVICE
+#endif
+
+namespace unlazy::cuda {
+
+struct AugmentShape {
+  int64_t height, width, padding;
+};
+
+/// Writes the pixel `place` (0 .. B*H*W - 1) of the batch: `out` [B, H, W, 3], `images` [N, H, W,
+/// 3], `plan` [B, 4] (sample, top, left, is_flipped), `table` [3, 256]. T is an unsigned integer as
+/// large as the element type: values are only moved.
+template <class T>
+UNLAZY_HOST_DEVICE inline void augment_pixel(const uint8_t* images, const int64_t* plan,
+                                             const T* table, const AugmentShape& shape,
+                                             int64_t place, T* out) {
+  const int64_t x = place % shape.width;
+  const int64_t y = place / shape.width % shape.height;
+  const int64_t* row = plan + place / (shape.width * shape.height) * 4;
+  const int64_t source_x = (row[3] != 0 ? shape.width - 1 - x : x) + row[2] - shape.padding;
+  const int64_t source_y = y + row[1] - shape.padding;
+  const bool is_inside =
+      source_x >= 0 && source_x < shape.width && source_y >= 0 && source_y < shape.height;
+  const uint8_t* pixel = images + ((row[0] * shape.height + source_y) * shape.width + source_x) * 3;
+  for (int c = 0; c < 3; ++c) out[place * 3 + c] = table[256 * c + (is_inside ? pixel[c] : 0)];
+}
+
+}  // namespace unlazy::cuda
