@@ -3,13 +3,17 @@
 
 namespace unlazy::tools {
 
+std::unique_ptr<Command> make_data();
 std::unique_ptr<Command> make_info();
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
-      "unlazy", {
-                    {"info", "print versions, devices, CPU features and the data sets found", make_info},
-                });
+      "unlazy",
+      {
+          {"data", "look at a data set, export it as PNG files, or pack an image folder",
+           make_data},
+          {"info", "print versions, devices, CPU features and the data sets found", make_info},
+      });
   return registry;
 }
 
