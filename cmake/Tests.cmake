@@ -31,5 +31,6 @@ foreach(source IN LISTS UNLAZY_TEST_SOURCES)
   if(name MATCHES "_(slow|cuda)$")
     set(label ${CMAKE_MATCH_1})
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600)
+  # Tests run side by side (ctest -j), so each takes one thread.
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_NUM_THREADS=1)
 endforeach()

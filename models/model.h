@@ -1,4 +1,5 @@
-// Networks: ordinary torch::nn modules with PyTorch's usual names, so that weights travel to and from Python.
+// Networks: ordinary torch::nn modules with PyTorch's usual names, so that weights travel to and
+// from Python.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,12 +19,12 @@ namespace unlazy::models {
 
 /// --model, --norm, --init, ...: what a user chooses.
 struct ModelOptions {
-  std::string name = "resnet18";  // a name of registry()
-  std::string norm = "batch";     // batch, group, none
-  std::string init = "pytorch";   // pytorch, kaiming
-  int64_t group_norm_groups = 32; // at most; a layer of fewer channels uses its channel count
-  int64_t hidden_width = 512;     // mlp
-  int64_t hidden_layers = 2;      // mlp
+  std::string name = "resnet18";   // a name of registry()
+  std::string norm = "batch";      // batch, group, none
+  std::string init = "pytorch";    // pytorch, kaiming
+  int64_t group_norm_groups = 32;  // at most; a layer of fewer channels uses its channel count
+  int64_t hidden_width = 512;      // mlp
+  int64_t hidden_layers = 2;       // mlp
 };
 OptionTable describe(ModelOptions& options);
 
@@ -39,7 +40,8 @@ struct InputShape {
 class Model {
  public:
   virtual ~Model() = default;
-  /// images [B, C, H, W] (any memory format, dtype of the weights) -> logits [B, K] in the dtype of the head.
+  /// images [B, C, H, W] (any memory format, dtype of the weights) -> logits [B, K] in the dtype of
+  /// the head.
   virtual at::Tensor forward(const at::Tensor& images) = 0;
   /// The module that owns the parameters and buffers.
   virtual torch::nn::Module& module() = 0;
@@ -48,12 +50,14 @@ class Model {
 using MakeModel = std::shared_ptr<Model>(const ModelOptions& options, const InputShape& shape);
 const Registry<MakeModel>& registry();
 
-/// Builds and initialises a model on the CPU in fp32. The weights are those that PyTorch draws after
-/// torch.manual_seed(seed) when its modules are made in the same order (--init pytorch). LibTorch's default generator is left
-/// as it was found. Throws a misuse Error for a combination that does not exist.
-std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape, uint64_t seed);
+/// Builds and initialises a model on the CPU in fp32. The weights are those that PyTorch draws
+/// after torch.manual_seed(seed) when its modules are made in the same order (--init pytorch).
+/// LibTorch's default generator is left as it was found. Throws a misuse Error for a combination
+/// that does not exist.
+std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape,
+                                  uint64_t seed);
 
 /// Number of trainable parameters.
-int64_t num_parameters(const Model& model);
+int64_t num_parameters(Model& model);
 
 }  // namespace unlazy::models

@@ -10,18 +10,25 @@
 
 namespace unlazy::tools {
 
-/// Owns the option structs of one subcommand. Reading options and running are apart, so that --help, --print-config, the
-/// docs and the shell completion come from the same tables and touch nothing.
+/// Owns the option structs of one subcommand. Reading options and running are apart, so that
+/// --help, --print-config, the docs and the shell completion come from the same tables and touch
+/// nothing.
 class Command {
  public:
   virtual ~Command() = default;
   /// The option tables, bound to this object's structs.
   virtual Options& options() = 0;
-  /// What follows the command's name in the usage line, such as "[options]" or "info|export|pack [options]".
+  /// What follows the command's name in the usage line, such as "[options]" or "info|export|pack
+  /// [options]".
   virtual std::string usage() const { return "[options]"; }
   /// Paragraphs below the usage line of --help: what the command does, with examples. May be empty.
   virtual std::string description() const { return {}; }
-  /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128 + signal.
+  /// Reads the flags into the options and returns the words that are not flags.
+  virtual std::vector<std::string> parse(const std::vector<std::string>& arguments) {
+    return options().parse(arguments);
+  }
+  /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128
+  /// + signal.
   virtual int run(const std::vector<std::string>& words) = 0;
 };
 

@@ -17,9 +17,10 @@ class Info : public Command {
     refuse_words("info", words);
     std::cout << "unlazy      " << version() << " (" << build_type() << ", " << compiler() << ")\n"
               << "LibTorch    " << libtorch_version() << "\n"
-              << "CPU         " << cpu_name() << ", " << at::get_num_threads() << " threads, " << join(cpu_features())
-              << "\n"
-              << "CUDA        " << (at::hasCUDA() ? std::to_string(at::getNumGPUs()) + " devices" : "none") << "\n";
+              << "CPU         " << cpu_name() << ", " << at::get_num_threads() << " threads, "
+              << join(cpu_features()) << "\n"
+              << "CUDA        "
+              << (at::hasCUDA() ? std::to_string(at::getNumGPUs()) + " devices" : "none") << "\n";
     return 0;
   }
 

@@ -1,5 +1,5 @@
-// The program: finds the subcommand, reads its options, runs it, and turns errors into messages and exit codes
-// (0 done, 1 failed, 2 misuse, 128 + signal interrupted after writing a checkpoint).
+// The program: finds the subcommand, reads its options, runs it, and turns errors into messages and
+// exit codes (0 done, 1 failed, 2 misuse, 128 + signal interrupted after writing a checkpoint).
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -8,23 +8,26 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "core/cpu_memory.h"
 #include "core/error.h"
 #include "core/version.h"
 
 namespace unlazy::tools {
 
 void refuse_words(const std::string& command, const std::vector<std::string>& words) {
-  UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0], "'; see unlazy ", command,
-                     " --help");
+  UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0],
+                     "'; see unlazy ", command, " --help");
 }
 
 namespace {
 
 void print_overview() {
-  std::cout << "unlazy " << version() << ": how label noise and SAM drive networks out of the lazy regime\n\n"
+  std::cout << "unlazy " << version()
+            << ": how label noise and SAM drive networks out of the lazy regime\n\n"
             << "usage: unlazy COMMAND [options]\n\n";
   for (const auto& entry : commands().entries()) {
-    std::cout << "  " << entry.name << std::string(12 - std::min<size_t>(11, entry.name.size()), ' ') << entry.help
+    std::cout << "  " << entry.name
+              << std::string(12 - std::min<size_t>(11, entry.name.size()), ' ') << entry.help
               << "\n";
   }
   std::cout << "\nunlazy COMMAND --help lists the options of a command.\n";
@@ -35,10 +38,11 @@ void print_help(Command& command) {
   std::cout << "usage: unlazy " << name << " " << command.usage() << "\n";
   if (const auto text = command.description(); !text.empty()) std::cout << "\n" << text << "\n";
   std::cout << command.options().help();
-  std::cout << "\nEvery command\n"
-               "  --config FILE               Read options from a JSON file first; flags win over it.\n"
-               "  --print-config              Print the resolved options as JSON and stop.\n"
-               "  --help                      Print this text.\n";
+  std::cout
+      << "\nEvery command\n"
+         "  --config FILE               Read options from a JSON file first; flags win over it.\n"
+         "  --print-config              Print the resolved options as JSON and stop.\n"
+         "  --help                      Print this text.\n";
 }
 
 // Removes `flag` from the arguments; was it there?
@@ -47,7 +51,8 @@ bool take(std::vector<std::string>& arguments, const std::string& flag) {
 }
 
 int run(std::vector<std::string> arguments) {
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
+      arguments[0] == "help") {
     print_overview();
     return 0;
   }
@@ -62,7 +67,7 @@ int run(std::vector<std::string> arguments) {
     return 0;
   }
   const bool print_config = take(arguments, "--print-config");
-  const auto words = command->options().parse(arguments);
+  const auto words = command->parse(arguments);
   if (print_config) {
     std::cout << command->options().to_json().dump(2) << "\n";
     return 0;
@@ -74,6 +79,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace unlazy::tools
 
 int main(int argc, char** argv) {
+  unlazy::use_caching_cpu_allocator();
   try {
     return unlazy::tools::run({argv + 1, argv + argc});
   } catch (const unlazy::Error& error) {

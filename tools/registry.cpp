@@ -3,8 +3,7 @@
 
 namespace unlazy::tools {
 
-std::unique_ptr<Command> make_data();
-std::unique_ptr<Command> make_info();
+MakeCommand make_data, make_info, make_train;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(

@@ -20,7 +20,8 @@ namespace {
 std::string cpuinfo_field(const std::string& key) {
   std::ifstream in("/proc/cpuinfo");
   for (std::string line; std::getline(in, line);) {
-    if (line.rfind(key, 0) == 0 && line.find(':') != std::string::npos) return line.substr(line.find(':') + 2);
+    if (line.rfind(key, 0) == 0 && line.find(':') != std::string::npos)
+      return line.substr(line.find(':') + 2);
   }
   return {};
 }
@@ -28,14 +29,16 @@ std::string cpuinfo_field(const std::string& key) {
 c10::Device choose_device(const std::string& name) {
   if (name == "cpu") return c10::Device(c10::kCPU);
   if (name == "auto") return c10::Device(at::hasCUDA() ? c10::kCUDA : c10::kCPU);
-  const bool is_cuda = name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 &&
-                                          name.find_first_not_of("0123456789", 5) == std::string::npos);
+  const bool is_cuda =
+      name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 &&
+                         name.find_first_not_of("0123456789", 5) == std::string::npos);
   UNLAZY_CHECK_USAGE(is_cuda, "--device must be auto, cpu, cuda or cuda:N, got '", name, "'");
   UNLAZY_CHECK_USAGE(at::hasCUDA(), "--device ", name,
                      ": this build of unlazy or this machine has no CUDA device; use --device cpu");
   const int index = name == "cuda" ? 0 : std::stoi(name.substr(5));
   const int count = static_cast<int>(at::getNumGPUs());
-  UNLAZY_CHECK_USAGE(index < count, "--device ", name, ": there are ", count, " CUDA devices, numbered from 0");
+  UNLAZY_CHECK_USAGE(index < count, "--device ", name, ": there are ", count,
+                     " CUDA devices, numbered from 0");
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
@@ -62,26 +65,35 @@ c10::ScalarType choose_dtype(const std::string& name, const c10::Device& device)
 
 OptionTable describe(ComputeOptions& o) {
   return {"Compute",
-          {{.name = "device", .target = &o.device, .help = "Where to compute: auto, cpu, cuda or cuda:N."},
+          {{.name = "device",
+            .target = &o.device,
+            .help = "Where to compute: auto, cpu, cuda or cuda:N."},
            {.name = "precision",
             .target = &o.precision,
-            .help = "Number format of weights and activations in forward and backward; the update is always in fp32 (fp64).",
+            .help = "Number format of weights and activations in forward and backward; the update "
+                    "is always in fp32 (fp64).",
             .choices = {{"auto", "bf16 where the device is fast at it, else fp32"},
                         {"fp32", "single precision"},
                         {"bf16", "bfloat16, with fp32 master weights, normalisation and loss"},
                         {"fp64", "double precision"}}},
-           {.name = "threads", .target = &o.threads, .range = Range::at_least(0), .help = "CPU threads; 0 takes all cores."},
+           {.name = "threads",
+            .target = &o.threads,
+            .range = Range::at_least(0),
+            .help = "CPU threads; 0 takes all cores."},
            {.name = "deterministic",
             .target = &o.deterministic,
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
 }
 
-c10::ScalarType Compute::master_dtype() const { return dtype == c10::kDouble ? c10::kDouble : c10::kFloat; }
+c10::ScalarType Compute::master_dtype() const {
+  return dtype == c10::kDouble ? c10::kDouble : c10::kFloat;
+}
 
 Compute resolve(const ComputeOptions& options) {
   const c10::Device device = choose_device(options.device);
-  const int threads = options.threads > 0 ? static_cast<int>(options.threads)
-                                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = options.threads > 0
+                          ? static_cast<int>(options.threads)
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   at::set_num_threads(threads);
   auto& context = at::globalContext();
   context.setDeterministicAlgorithms(options.deterministic, /*warn_only=*/false);

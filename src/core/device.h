@@ -23,14 +23,17 @@ OptionTable describe(ComputeOptions& options);
 /// The options resolved on this machine.
 struct Compute {
   c10::Device device;
-  c10::ScalarType dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
-  /// The dtype of the master copy of the parameters and of the optimizer's state: Double for fp64, else Float.
+  c10::ScalarType
+      dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
+  /// The dtype of the master copy of the parameters and of the optimizer's state: Double for fp64,
+  /// else Float.
   c10::ScalarType master_dtype() const;
 };
 
-/// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads, determinism, TF32, cuDNN
-/// benchmark). `auto` takes CUDA where there is a device; bf16 on a GPU of compute capability >= 8.0 and on a CPU with
-/// avx512_bf16; fp32 elsewhere. Throws a misuse Error for a device that is not there.
+/// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads,
+/// determinism, TF32, cuDNN benchmark). `auto` takes CUDA where there is a device; bf16 on a GPU of
+/// compute capability >= 8.0 and on a CPU with avx512_bf16; fp32 elsewhere. Throws a misuse Error
+/// for a device that is not there.
 Compute resolve(const ComputeOptions& options);
 
 /// Features of this CPU that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16".

@@ -1,7 +1,10 @@
-// The one exception type of the library. The message says component, what was wanted, what was there and what to do:
+// The one exception type of the library. The message says component, what was wanted, what was
+// there and what to do:
 //   sam: rho must be >= 0, got -0.1
-//   cifar10: data_batch_3.bin has 1000 bytes, expected 30730000; fetch it again with tools/fetch_cifar10.sh
-// The library neither prints nor exits: tools/main.cpp alone catches, prints `unlazy: ...` and chooses the exit code.
+//   cifar10: data_batch_3.bin has 1000 bytes, expected 30730000; fetch it again with
+//   tools/fetch_cifar10.sh
+// The library neither prints nor exits: tools/main.cpp alone catches, prints `unlazy: ...` and
+// chooses the exit code.
 #pragma once
 
 #include <sstream>
@@ -13,7 +16,8 @@ namespace unlazy {
 /// What went wrong, in words for the user.
 class Error : public std::runtime_error {
  public:
-  /// kFailed: the work could not be done (exit code 1). kMisuse: the request was wrong (exit code 2).
+  /// kFailed: the work could not be done (exit code 1). kMisuse: the request was wrong (exit code
+  /// 2).
   enum class Kind { kFailed, kMisuse };
 
   explicit Error(const std::string& message, Kind kind = Kind::kFailed)
@@ -35,16 +39,17 @@ std::string concat(const Parts&... parts) {
 
 }  // namespace unlazy
 
-/// Throws unlazy::Error made of `parts` when `condition` is false: something outside the program is not as needed.
-#define UNLAZY_CHECK(condition, ...)                                            \
-  do {                                                                          \
+/// Throws unlazy::Error made of `parts` when `condition` is false: something outside the program is
+/// not as needed.
+#define UNLAZY_CHECK(condition, ...)                                                  \
+  do {                                                                                \
     if (!(condition)) throw ::unlazy::Error(::unlazy::internal::concat(__VA_ARGS__)); \
   } while (false)
 
 /// The same for a request that can never work (a wrong flag, a value out of range): exit code 2.
-#define UNLAZY_CHECK_USAGE(condition, ...)                            \
-  do {                                                                \
-    if (!(condition))                                                 \
-      throw ::unlazy::Error(::unlazy::internal::concat(__VA_ARGS__),  \
-                            ::unlazy::Error::Kind::kMisuse);          \
+#define UNLAZY_CHECK_USAGE(condition, ...)                           \
+  do {                                                               \
+    if (!(condition))                                                \
+      throw ::unlazy::Error(::unlazy::internal::concat(__VA_ARGS__), \
+                            ::unlazy::Error::Kind::kMisuse);         \
   } while (false)

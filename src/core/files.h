@@ -1,4 +1,5 @@
-// Files are written whole or not at all: to a temporary name in the same folder, flushed to the disk, then renamed.
+// Files are written whole or not at all: to a temporary name in the same folder, flushed to the
+// disk, then renamed.
 #pragma once
 
 #include <functional>
@@ -11,16 +12,17 @@ namespace unlazy {
 /// Receives the bytes of a file, piece by piece.
 using ByteSink = std::function<void(const void* bytes, size_t count)>;
 
-/// Writes `path` by calling `produce` with a sink. The file appears under its name only when all bytes are on the disk.
-/// Throws Error naming the path, the system's reason and what to do (a full disk: free space); the temporary is removed
-/// and an older file of that name stays as it was.
+/// Writes `path` by calling `produce` with a sink. The file appears under its name only when all
+/// bytes are on the disk. Throws Error naming the path, the system's reason and what to do (a full
+/// disk: free space); the temporary is removed and an older file of that name stays as it was.
 void write_file(const std::string& path, const std::function<void(const ByteSink&)>& produce);
 void write_file(const std::string& path, std::string_view content);
 
 /// The whole content. Throws Error when the file cannot be read.
 std::string read_file(const std::string& path);
 
-/// Holds a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when another process has it.
+/// Holds a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when
+/// another process has it.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& folder);

@@ -1,17 +1,19 @@
 // Options, written once.
-// A component describes each of its options in one row: name, target, range, unit, one sentence. From that row come the
-// command-line flag, the JSON key, the range check, --help, the tables in the docs and the shell completion.
+// A component describes each of its options in one row: name, target, range, unit, one sentence.
+// From that row come the command-line flag, the JSON key, the range check, --help, the tables in
+// the docs and the shell completion.
 //
 //   struct NoiseOptions { std::string kind = "none"; double rate = 0; };
 //   OptionTable describe(NoiseOptions& o) {
 //     return {"Label noise", {
-//         {.name = "noise", .target = &o.kind, .help = "Kind of label noise.", .choices = registry().choices()},
+//         {.name = "noise", .target = &o.kind, .help = "Kind of label noise.", .choices =
+//         registry().choices()},
 //         {.name = "noise-rate", .target = &o.rate, .range = Range::closed(0, 1), .help = "..."}}};
 //   }
 //
-// The default of an option is what its target holds when the table is made. Precedence: defaults < --config < flags.
-// JSON keys are the flag names ("noise-rate": 0.1), at the top level of the object, beside "config-version" and
-// "command"; "about" is for information only and is not read.
+// The default of an option is what its target holds when the table is made. Precedence: defaults <
+// --config < flags. JSON keys are the flag names ("noise-rate": 0.1), at the top level of the
+// object, beside "config-version" and "command"; "about" is for information only and is not read.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,8 @@
 
 namespace unlazy {
 
-/// The version of the configuration files that this program writes. It reads this one and older ones.
+/// The version of the configuration files that this program writes. It reads this one and older
+/// ones.
 inline constexpr int kConfigVersion = 1;
 
 /// The numbers that an option may take.
@@ -39,7 +42,9 @@ struct Range {
 
   static Range any() { return {}; }
   static Range closed(double low, double high) { return {low, high, false}; }
-  static Range at_least(double low) { return {low, std::numeric_limits<double>::infinity(), false}; }
+  static Range at_least(double low) {
+    return {low, std::numeric_limits<double>::infinity(), false};
+  }
   static Range above(double low) { return {low, std::numeric_limits<double>::infinity(), true}; }
   /// (low, high]
   static Range left_open(double low, double high) { return {low, high, true}; }
@@ -50,20 +55,21 @@ struct Range {
   std::string text() const;
 };
 
-/// Where an option's value is kept. Lists are written with commas on the command line and as arrays in JSON.
+/// Where an option's value is kept. Lists are written with commas on the command line and as arrays
+/// in JSON.
 using OptionTarget =
-    std::variant<bool*, int64_t*, double*, std::string*, Step*, std::vector<int64_t>*, std::vector<double>*,
-                 std::vector<std::string>*, std::vector<Step>*>;
+    std::variant<bool*, int64_t*, double*, std::string*, Step*, std::vector<int64_t>*,
+                 std::vector<double>*, std::vector<std::string>*, std::vector<Step>*>;
 
 /// All that is known about one option.
 struct Option {
-  std::string name;               // kebab-case; the flag is --name and the JSON key "name"
-  OptionTarget target;            // holds the default until something else is given
-  Range range = Range::any();     // for numbers and lists of numbers: each entry
-  std::string unit = {};          // "images", "steps"; empty for pure numbers
-  std::string help = {};          // one sentence
+  std::string name;                  // kebab-case; the flag is --name and the JSON key "name"
+  OptionTarget target;               // holds the default until something else is given
+  Range range = Range::any();        // for numbers and lists of numbers: each entry
+  std::string unit = {};             // "images", "steps"; empty for pure numbers
+  std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
-  std::string default_text = {};  // filled by OptionTable
+  std::string default_text = {};     // filled by OptionTable
 };
 
 /// The options of one component, under one heading in --help.
@@ -86,14 +92,16 @@ std::string value_text(const Option& option);
 /// All options of one command: reads flags and files into the targets, and writes them out again.
 class Options {
  public:
-  /// `command` names the command in messages and in configuration files. Throws std::logic_error when two tables have
-  /// an option of the same name: a programming error.
+  /// `command` names the command in messages and in configuration files. Throws std::logic_error
+  /// when two tables have an option of the same name: a programming error.
   Options(std::string command, std::vector<OptionTable> tables);
 
-  /// Reads `--name value`, `--name=value` and `--switch`; returns the words that are not flags, in order.
+  /// Reads `--name value`, `--name=value` and `--switch`; returns the words that are not flags, in
+  /// order.
   /// `--config FILE` files are read first, then the flags in order, wherever they stand.
-  /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad value, a value out of
-  /// range, or a bad configuration file. Nothing is assigned unless everything could be read.
+  /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad
+  /// value, a value out of range, or a bad configuration file. Nothing is assigned unless
+  /// everything could be read.
   std::vector<std::string> parse(const std::vector<std::string>& arguments);
 
   /// Reads the keys of a configuration object; `source` names it in messages.
@@ -115,8 +123,12 @@ class Options {
   const std::vector<OptionTable>& tables() const { return tables_; }
 
  private:
+  class Undo;
   const Option* find(std::string_view name) const;
   std::vector<std::string> names() const;
+  void check_flags(const std::vector<std::string>& arguments) const;
+  [[noreturn]] void refuse_flag(const std::string& name) const;
+  std::string hint(std::string_view name) const;
   void assign_text(const Option& option, const std::string& text);
 
   std::string command_;
@@ -124,7 +136,8 @@ class Options {
   std::vector<std::string> given_;
 };
 
-/// The JSON object in a file. Throws a misuse Error naming the file, line and column of a syntax error.
+/// The JSON object in a file. Throws a misuse Error naming the file, line and column of a syntax
+/// error.
 nlohmann::ordered_json read_json_file(const std::string& path);
 
 }  // namespace unlazy

@@ -1,6 +1,6 @@
 // A named list of components of one kind (noise kinds, models, optimizers, ...).
-// Each folder's registry.cpp holds one: adding a component is one file and one line there. No self-registering statics:
-// they vanish from static libraries.
+// Each folder's registry.cpp holds one: adding a component is one file and one line there. No
+// self-registering statics: they vanish from static libraries.
 #pragma once
 
 #include <string>

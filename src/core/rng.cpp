@@ -23,7 +23,8 @@ uint32_t Rng::below(uint32_t n) {
 }
 
 double Rng::normal() {
-  const double radius = std::sqrt(-2.0 * std::log1p(-uniform()));  // 1 - u is in (0, 1]: never log(0)
+  const double radius =
+      std::sqrt(-2.0 * std::log1p(-uniform()));  // 1 - u is in (0, 1]: never log(0)
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 

@@ -1,7 +1,8 @@
 // Random numbers as a function of (seed, stream, step).
-// Philox4x32-10 (Salmon et al. 2011), counter-based: a draw needs no history, so a run resumed at step t continues with
-// just the draws it would have made, and turning label noise on moves neither the batch order nor the crops.
-// Drawn on the host and copied to the device with the batch, so that a CPU and a GPU run see the same batches.
+// Philox4x32-10 (Salmon et al. 2011), counter-based: a draw needs no history, so a run resumed at
+// step t continues with just the draws it would have made, and turning label noise on moves neither
+// the batch order nor the crops. Drawn on the host and copied to the device with the batch, so that
+// a CPU and a GPU run see the same batches.
 #pragma once
 
 #include <ATen/core/PhiloxRNGEngine.h>

@@ -1,6 +1,8 @@
-// Tensors in files: the safetensors format, in which weights travel to and from Python. No pickle is read or written.
-//   u64 little-endian N; N bytes of JSON {"name": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {..}};
-//   then the buffer, row-major. Source: https://huggingface.co/docs/safetensors
+// Tensors in files: the safetensors format, in which weights travel to and from Python. No pickle
+// is read or written.
+//   u64 little-endian N; N bytes of JSON {"name": {"dtype", "shape", "data_offsets": [begin, end]},
+//   "__metadata__": {..}}; then the buffer, row-major. Source:
+//   https://huggingface.co/docs/safetensors
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +14,8 @@
 
 namespace unlazy {
 
-/// The content of one file: tensors by name, in the file's order of names, and its string-to-string metadata.
+/// The content of one file: tensors by name, in the file's order of names, and its string-to-string
+/// metadata.
 struct TensorFile {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   std::map<std::string, std::string> metadata;
@@ -22,13 +25,14 @@ struct TensorFile {
   bool contains(const std::string& name) const;
 };
 
-/// Writes the file whole or not at all. Tensors may be on any device and of any strides; they are stored contiguous, on
-/// eight-byte boundaries. Throws Error for an empty or doubled name, or a dtype that the format does not know.
+/// Writes the file whole or not at all. Tensors may be on any device and of any strides; they are
+/// stored contiguous, on eight-byte boundaries. Throws Error for an empty or doubled name, or a
+/// dtype that the format does not know.
 void save_tensors(const std::string& path, const TensorFile& file);
 
-/// Reads a file into CPU tensors that own their memory. Throws Error naming the path for anything that the format forbids:
-/// a header past the end or over 100 MB, bad JSON or UTF-8, doubled keys, gaps or overlaps of the offsets, sizes that
-/// do not match shape and dtype, trailing bytes.
+/// Reads a file into CPU tensors that own their memory. Throws Error naming the path for anything
+/// that the format forbids: a header past the end or over 100 MB, bad JSON or UTF-8, doubled keys,
+/// gaps or overlaps of the offsets, sizes that do not match shape and dtype, trailing bytes.
 TensorFile load_tensors(const std::string& path);
 
 }  // namespace unlazy

@@ -34,10 +34,11 @@ Step Step::parse(std::string_view text, std::string_view what) {
   const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
   step.is_epochs_ = unit == "ep";
   const bool is_whole = step.is_epochs_ || step.count_ == std::floor(step.count_);
-  UNLAZY_CHECK_USAGE(error == std::errc{} && (unit == "ep" || unit == "it") && is_whole &&
-                         std::isfinite(step.count_) && step.count_ >= 0,
-                     what, " must be a length such as 160ep (epochs), 2000it (iterations) or never, got '",
-                     text, "'");
+  UNLAZY_CHECK_USAGE(
+      error == std::errc{} && (unit == "ep" || unit == "it") && is_whole &&
+          std::isfinite(step.count_) && step.count_ >= 0,
+      what, " must be a length such as 160ep (epochs), 2000it (iterations) or never, got '", text,
+      "'");
   return step;
 }
 

@@ -15,11 +15,12 @@ class Step {
   static Step epochs(double count);
   static Step never();
 
-  /// Reads "2000it", "160ep", "0.5ep" or "never". Throws a misuse Error naming `what` for anything else or below 0.
+  /// Reads "2000it", "160ep", "0.5ep" or "never". Throws a misuse Error naming `what` for anything
+  /// else or below 0.
   static Step parse(std::string_view text, std::string_view what);
 
-  /// The same length in iterations, given `steps_per_epoch` >= 1; fractions of an epoch are rounded to the nearest
-  /// iteration; never() is the largest int64.
+  /// The same length in iterations, given `steps_per_epoch` >= 1; fractions of an epoch are rounded
+  /// to the nearest iteration; never() is the largest int64.
   int64_t in_iterations(int64_t steps_per_epoch) const;
 
   bool is_never() const { return is_never_; }

@@ -1,0 +1,65 @@
+// Loss and accuracy over a whole split, one pass in evaluation mode.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "measure/measurement.h"
+
+namespace unlazy::measure {
+namespace {
+
+// Evaluation mode until destroyed, then the mode that was there.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(torch::nn::Module& module)
+      : module_(module), was_training_(module.is_training()) {
+    module_.eval();
+  }
+  ~EvaluationMode() { module_.train(was_training_); }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  torch::nn::Module& module_;
+  bool was_training_;
+};
+
+std::vector<Value> named(const std::string& prefix, const Evaluation& evaluation) {
+  return {{prefix + "_loss", evaluation.loss}, {prefix + "_accuracy", evaluation.accuracy}};
+}
+
+}  // namespace
+
+Evaluation evaluate(const Subject& subject, const LabelledReader& split) {
+  at::NoGradGuard no_grad;
+  EvaluationMode mode(subject.model.module());
+  const int64_t count = split.labels.size(0);
+  auto sums = at::zeros({2}, split.labels.options().dtype(c10::kDouble));  // loss, number right
+  for (int64_t begin = 0; begin < count; begin += subject.batch_size) {
+    const int64_t size = std::min(subject.batch_size, count - begin);
+    std::vector<int64_t> indices(static_cast<size_t>(size));
+    std::iota(indices.begin(), indices.end(), begin);
+    const auto labels = split.labels.narrow(0, begin, size);
+    const auto logits = subject.model.forward(split.reader.plain_batch(indices));
+    const auto loss =
+        subject.loss.mean(logits, subject.loss.clean_targets(labels, subject.num_classes));
+    sums[0].add_(loss.to(c10::kDouble) * static_cast<double>(size));
+    sums[1].add_((logits.argmax(1) == labels).sum());
+  }
+  sums.div_(static_cast<double>(count));
+  return {sums[0], sums[1]};
+}
+
+std::vector<Value> measure_test(const Subject& subject) {
+  return named("test", evaluate(subject, subject.test));
+}
+
+std::vector<Value> measure_train_set(const Subject& subject) {
+  return named("train_set", evaluate(subject, subject.train));
+}
+
+}  // namespace unlazy::measure

@@ -1,0 +1,112 @@
+#include "optim/flat_parameters.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.h"
+
+namespace unlazy::optim {
+namespace {
+
+struct Named {
+  std::string name;
+  at::Tensor parameter;
+  int rank;  // 0 weight, 1 bias, 2 normalisation
+};
+
+std::string prefix_of(const std::string& name) { return name.substr(0, name.rfind('.') + 1); }
+
+// A layer whose weight has one dimension is a normalisation: its scale and its shift belong
+// together.
+std::vector<Named> in_flat_order(torch::nn::Module& module) {
+  std::set<std::string> normalizations;
+  for (const auto& item : module.named_parameters()) {
+    if (item.value().dim() == 1 && item.key().ends_with("weight"))
+      normalizations.insert(prefix_of(item.key()));
+  }
+  std::vector<Named> list;
+  for (const auto& item : module.named_parameters()) {
+    const int rank = normalizations.count(prefix_of(item.key())) ? 2
+                     : item.value().dim() >= 2                   ? 0
+                                                                 : 1;
+    list.push_back({item.key(), item.value(), rank});
+  }
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Named& a, const Named& b) { return a.rank < b.rank; });
+  return list;
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
+                               c10::ScalarType dtype) {
+  const bool is_bf16 = dtype == c10::kBFloat16;
+  const c10::ScalarType master = is_bf16 ? c10::kFloat : dtype;
+  module.to(device, master);
+  auto parameters = in_flat_order(module);
+  UNLAZY_CHECK(!parameters.empty(), "flat parameters: the network has no parameters");
+
+  int64_t total = 0;
+  for (const auto& [name, parameter, rank] : parameters) {
+    segments_.push_back(
+        {name, parameter.sizes().vec(), total, parameter.numel(), parameter.dim() == 4});
+    total += parameter.numel();
+    if (rank == 0) num_weights_ = total;
+    if (rank <= 1) num_low_precision_ = total;
+  }
+  at::NoGradGuard no_grad;
+  values_ = at::zeros({total}, at::TensorOptions(device).dtype(master));
+  gradients_ = at::zeros_like(values_);
+  if (is_bf16) {
+    shadow_ = at::zeros({num_low_precision_}, values_.options().dtype(c10::kBFloat16));
+    shadow_gradients_ = at::zeros_like(shadow_);
+  }
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    auto& parameter = parameters[i].parameter;
+    view(values_, segments_[i]).copy_(parameter);
+    const bool is_low = is_bf16 && parameters[i].rank <= 1;
+    parameter.set_data(view(is_low ? shadow_ : values_, segments_[i]));
+    parameter.mutable_grad() = view(is_low ? shadow_gradients_ : gradients_, segments_[i]);
+  }
+  publish();
+}
+
+at::Tensor FlatParameters::view(const at::Tensor& flat, const Segment& segment) {
+  const auto part = flat.narrow(0, segment.offset, segment.count);
+  if (!segment.is_channels_last) return part.view(segment.shape);
+  const auto& s = segment.shape;
+  return part.view({s[0], s[2], s[3], s[1]}).permute({0, 3, 1, 2});
+}
+
+at::Tensor FlatParameters::zeros_like_values() const { return at::zeros_like(values_); }
+
+void FlatParameters::zero_gradients() {
+  // In bf16 the part of the weights is written, not added to, by collect_gradients().
+  if (shadow_.defined()) {
+    gradients_.narrow(0, num_low_precision_, size() - num_low_precision_).zero_();
+  } else {
+    gradients_.zero_();
+  }
+}
+
+void FlatParameters::collect_gradients(bool is_first) {
+  if (!shadow_.defined()) return;
+  auto low = gradients_.narrow(0, 0, num_low_precision_);
+  if (is_first) {
+    low.copy_(shadow_gradients_);
+  } else {
+    low.add_(shadow_gradients_);
+  }
+  shadow_gradients_.zero_();
+}
+
+void FlatParameters::publish() {
+  if (shadow_.defined()) shadow_.copy_(values_.narrow(0, 0, num_low_precision_));
+}
+
+}  // namespace unlazy::optim

@@ -1,0 +1,73 @@
+// All parameters of a network in one buffer.
+// The parameters are views into one flat master buffer, gradients and optimizer state are buffers
+// of the same layout, so that an update, a norm, a perturbation, a mask or a checkpoint is one pass
+// over memory. Order: weights (2 dimensions and more) first, then biases, then the scales and
+// shifts of normalisation layers; each class in the order of the module's own parameters.
+//   [ 0 .. num_weights )            decayed by --decay weights, pruned
+//   [ 0 .. num_low_precision )      weights and biases: computed in bf16 in bf16 training
+//   [ num_low_precision .. P )      normalisation: always computed in the master's dtype
+// In bf16 training the network's weights are views into a bf16 copy ("shadow") that publish()
+// writes after each update. Convolution weights keep channels_last strides inside the buffer.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+
+namespace unlazy::optim {
+
+/// One parameter's place in the flat buffer.
+struct Segment {
+  std::string name;            // PyTorch's: "layer1.0.conv1.weight"
+  std::vector<int64_t> shape;  // as the network sees it
+  int64_t offset = 0;          // of its first element
+  int64_t count = 0;           // elements
+  bool is_channels_last = false;
+};
+
+class FlatParameters {
+ public:
+  /// Takes over the parameters of `module`: moves it to `device` and replaces each parameter's data
+  /// by a view. `dtype` is the dtype of forward and backward: Float, Double or BFloat16 (then the
+  /// master buffer is Float).
+  FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype);
+
+  /// [P] master values. Change them in place, then call publish().
+  const at::Tensor& values() const { return values_; }
+  /// [P] gradients in the master's dtype, complete after collect_gradients().
+  const at::Tensor& gradients() const { return gradients_; }
+
+  /// Before the first backward pass of an update.
+  void zero_gradients();
+  /// After each backward pass: adds what it left to gradients(). `is_first`: the first since
+  /// zero_gradients().
+  void collect_gradients(bool is_first);
+  /// Shows changed values to the network (a copy to bf16; nothing in fp32 and fp64).
+  void publish();
+
+  int64_t size() const { return values_.numel(); }
+  int64_t num_weights() const { return num_weights_; }
+  const std::vector<Segment>& segments() const { return segments_; }
+  /// The part of a flat buffer [P] that belongs to `segment`, in the parameter's shape.
+  static at::Tensor view(const at::Tensor& flat, const Segment& segment);
+  /// A buffer of zeros in the layout of values().
+  at::Tensor zeros_like_values() const;
+
+ private:
+  std::vector<Segment> segments_;
+  int64_t num_weights_ = 0;
+  int64_t num_low_precision_ = 0;
+  at::Tensor values_, gradients_;
+  at::Tensor shadow_,
+      shadow_gradients_;  // [num_low_precision] bf16, undefined unless training in bf16
+};
+
+}  // namespace unlazy::optim

@@ -1,0 +1,49 @@
+#include "core/error.h"
+#include "optim/optimizer.h"
+
+namespace unlazy::optim {
+
+MakeOptimizer make_sgd;
+
+const Registry<MakeOptimizer>& registry() {
+  static const Registry<MakeOptimizer> optimizers(
+      "optimizer",
+      {
+          {"sgd", "stochastic gradient descent with momentum, as torch.optim.SGD", make_sgd},
+      });
+  return optimizers;
+}
+
+OptionTable describe(OptimizerOptions& o) {
+  return {"Optimizer",
+          {{.name = "optimizer",
+            .target = &o.name,
+            .help = "The update rule.",
+            .choices = registry().choices()},
+           {.name = "momentum",
+            .target = &o.momentum,
+            .range = Range::closed(0, 1),
+            .help = "Momentum."},
+           {.name = "nesterov", .target = &o.nesterov, .help = "Nesterov's momentum."},
+           {.name = "weight-decay",
+            .target = &o.weight_decay,
+            .range = Range::at_least(0),
+            .help = "L2 coefficient, added to the gradient as weight_decay * w."},
+           {.name = "decay",
+            .target = &o.decay,
+            .help = "What --weight-decay acts on.",
+            .choices = {{"all", "every parameter, as PyTorch"},
+                        {"weights",
+                         "convolution and linear weights, not biases or normalisation layers"}}},
+           {.name = "clip-norm",
+            .target = &o.clip_norm,
+            .range = Range::at_least(0),
+            .help = "Greatest norm of the gradient of an update; 0 is no clipping."}}};
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                          FlatParameters& parameters) {
+  return registry().find(options.name).make(options, parameters);
+}
+
+}  // namespace unlazy::optim

@@ -1,0 +1,70 @@
+// Stochastic gradient descent, as torch.optim.SGD (dampening 0):
+//   g <- clip(gradient) + weight_decay * w
+//   v <- momentum * v + g
+//   w <- w - lr * (v, or g + momentum * v for Nesterov, or g without momentum)
+// One fused pass over the flat buffers, or two when only the weights are decayed.
+#include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/empty.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_vector_norm.h>
+
+#include "core/error.h"
+#include "optim/optimizer.h"
+
+namespace unlazy::optim {
+namespace {
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(const OptimizerOptions& options, FlatParameters& parameters)
+      : options_(options), parameters_(parameters) {
+    UNLAZY_CHECK_USAGE(!options.nesterov || options.momentum > 0,
+                       "sgd: --nesterov needs --momentum above 0");
+    if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
+  }
+
+  void step(const GradientPass& gradient, const at::Tensor& lr) override {
+    gradient(/*updates_statistics=*/true);
+    if (options_.clip_norm > 0) clip_norm_(parameters_.gradients(), options_.clip_norm);
+    const int64_t num_decayed =
+        options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
+    update(0, num_decayed, options_.weight_decay, lr);
+    update(num_decayed, parameters_.size(), 0, lr);
+    parameters_.publish();
+  }
+
+  std::vector<std::pair<std::string, at::Tensor>> state() override {
+    if (!velocity_.defined()) return {};
+    return {{"momentum", velocity_}};
+  }
+
+ private:
+  void update(int64_t begin, int64_t end, double weight_decay, const at::Tensor& lr) {
+    if (begin == end) return;
+    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, end - begin); };
+    std::vector<at::Tensor> velocity;
+    if (velocity_.defined()) velocity.push_back(part(velocity_));
+    // The velocity starts at 0, so the first step needs no case of its own.
+    at::_fused_sgd_({part(parameters_.values())}, {part(parameters_.gradients())}, velocity,
+                    weight_decay, options_.momentum, lr, /*dampening=*/0, options_.nesterov,
+                    /*maximize=*/false,
+                    /*is_first_step=*/false);
+  }
+
+  OptimizerOptions options_;
+  FlatParameters& parameters_;
+  at::Tensor velocity_;
+};
+
+}  // namespace
+
+void clip_norm_(const at::Tensor& gradients, double max_norm) {
+  const auto norm = at::linalg_vector_norm(gradients);
+  gradients.mul_((max_norm / (norm + 1e-6)).clamp_max(1.0));
+}
+
+std::unique_ptr<Optimizer> make_sgd(const OptimizerOptions& options, FlatParameters& parameters) {
+  return std::make_unique<Sgd>(options, parameters);
+}
+
+}  // namespace unlazy::optim

@@ -1,0 +1,164 @@
+#include "train/experiment.h"
+
+#include <torch/nn/module.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "models/weights.h"
+
+namespace unlazy::train {
+namespace {
+
+OptionTable describe(RunOptions& o) {
+  return {
+      "Run",
+      {{.name = "out",
+        .target = &o.out,
+        .help = "Folder of the run; empty: runs/MODEL-DATA-NOISE-seedN."},
+       {.name = "resume",
+        .target = &o.resume,
+        .help = "Continue the run in --out from its last checkpoint."},
+       {.name = "overwrite", .target = &o.overwrite, .help = "Replace the run that --out holds."},
+       {.name = "seed",
+        .target = &o.seed,
+        .range = Range::at_least(0),
+        .help = "Seed of every random draw."},
+       {
+           .name = "epochs",
+           .target = &o.epochs,
+           .range = Range::at_least(0),
+           .help = "Length of training.",
+       },
+       {.name = "max-steps",
+        .target = &o.max_steps,
+        .range = Range::at_least(0),
+        .unit = "steps",
+        .help = "Stop after this many updates even if --epochs is longer; 0: no such limit."},
+       {.name = "accumulate",
+        .target = &o.accumulate,
+        .range = Range::at_least(1),
+        .help = "Compute each batch in this many parts and add their gradients (saves memory; the "
+                "batch stays --batch "
+                "samples, but BatchNorm sees a part at a time)."},
+       {.name = "eval-batch",
+        .target = &o.eval_batch,
+        .range = Range::at_least(1),
+        .unit = "images",
+        .help = "Batch size of evaluation."},
+       {.name = "curve-ema",
+        .target = &o.curve_ema,
+        .range = Range::closed(0, 0.9999),
+        .help = "Decay of the smoothed twin NAME_ema of each train and test curve; 0: none."},
+       {.name = "checkpoint-every",
+        .target = &o.checkpoint_every,
+        .help = "How often a checkpoint is written; also at the end."},
+       {.name = "keep-checkpoints",
+        .target = &o.keep_checkpoints,
+        .range = Range::at_least(0),
+        .help = "How many of the newest to keep beside those of --checkpoint-at; 0: all."},
+       {.name = "checkpoint-at",
+        .target = &o.checkpoint_at,
+        .help = "Further checkpoints, kept for good, such as 0it,2000it."},
+       {.name = "weights",
+        .target = &o.weights,
+        .help = "A .safetensors file to start from instead of the initialisation."},
+       {.name = "cuda-graph",
+        .target = &o.cuda_graph,
+        .help = "On a GPU: capture the step into a CUDA graph."}}};
+}
+
+int64_t last_step(const RunOptions& options, int64_t steps_per_epoch) {
+  const int64_t by_epochs = Step::epochs(options.epochs).in_iterations(steps_per_epoch);
+  return options.max_steps > 0 ? std::min(by_epochs, options.max_steps) : by_epochs;
+}
+
+std::vector<int64_t> to_host(const at::Tensor& labels) {
+  const int64_t* first = labels.const_data_ptr<int64_t>();
+  return {first, first + labels.numel()};
+}
+
+}  // namespace
+
+std::vector<OptionTable> describe(TrainOptions& o) {
+  return {data::describe(o.data),      data::describe(o.batch), models::describe(o.model),
+          noise::describe(o.noise),    optim::describe(o.loss), optim::describe(o.optimizer),
+          optim::describe(o.schedule), describe(o.run),         measure::describe(o.measure),
+          unlazy::describe(o.compute)};
+}
+
+std::string default_out(const TrainOptions& o) {
+  std::string name = "runs/" + o.model.name + "-" + o.data.source;
+  if (o.noise.kind != "none")
+    name += "-" + o.noise.kind + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
+  return name + "-seed" + std::to_string(o.run.seed);
+}
+
+Experiment::Experiment(TrainOptions options)
+    : options_(std::move(options)), compute_(resolve(options_.compute)) {
+  const auto& o = options_;
+  const auto seed = static_cast<uint64_t>(o.run.seed);
+  loss_ = std::make_unique<optim::Loss>(o.loss);
+  for (const auto& name : o.measure.names) measure::registry().find(name);
+
+  splits_ = data::load(o.data, seed);
+  const int64_t num_classes = splits_.train.num_classes();
+  order_ = std::make_unique<data::BatchOrder>(splits_.train.size(), o.batch, seed);
+  end_ = last_step(o.run, steps_per_epoch());
+  schedule_ = std::make_unique<optim::Schedule>(o.schedule, steps_per_epoch(), end_);
+  noise_ = noise::make_noise({o.noise, num_classes, seed});
+  noise_schedule_ = std::make_unique<noise::NoiseSchedule>(o.noise, steps_per_epoch());
+  UNLAZY_CHECK_USAGE(!noise_->is_for_targets() || loss_->is_regression(), "noise: --noise ",
+                     o.noise.kind, " acts on regression targets; use it with --loss squared-error");
+
+  const auto& images = splits_.train.images;
+  model_ = models::make_model(o.model,
+                              {images.size(3), images.size(1), images.size(2), num_classes}, seed);
+  if (!o.run.weights.empty()) models::load_weights(*model_, o.run.weights);
+  model_->module().train();
+  parameters_ =
+      std::make_unique<optim::FlatParameters>(model_->module(), compute_.device, compute_.dtype);
+  initial_values_ = parameters_->values().clone();
+  optimizer_ = optim::make_optimizer(o.optimizer, *parameters_);
+
+  const auto reader = [&](const data::Dataset& split) {
+    return std::make_unique<data::BatchReader>(split, splits_.normalization, o.batch, seed,
+                                               compute_.device, compute_.dtype);
+  };
+  train_reader_ = reader(splits_.train);
+  test_reader_ = reader(splits_.test);
+  train_labels_ = splits_.train.labels.to(compute_.device);
+  test_labels_ = splits_.test.labels.to(compute_.device);
+  step_ = std::make_unique<TrainStep>(
+      StepParts{*model_, *parameters_, *optimizer_, *loss_, *schedule_, *train_reader_, *noise_,
+                *noise_schedule_, to_host(splits_.train.labels), num_classes, o.run.accumulate,
+                seed, o.run.cuda_graph && compute_.device.is_cuda()});
+}
+
+Experiment::~Experiment() = default;
+
+void Experiment::run_step(int64_t step) { step_->run(order_->indices(step), step); }
+
+measure::Subject Experiment::subject() {
+  return {*model_,
+          *parameters_,
+          *loss_,
+          {*train_reader_, train_labels_},
+          {*test_reader_, test_labels_},
+          initial_values_,
+          splits_.train.num_classes(),
+          options_.run.eval_batch};
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& segment : parameters_->segments()) {
+    tensors.emplace_back(segment.name, optim::FlatParameters::view(parameters_->values(), segment));
+  }
+  for (const auto& item : model_->module().named_buffers())
+    tensors.emplace_back(item.key(), item.value());
+  return tensors;
+}
+
+}  // namespace unlazy::train

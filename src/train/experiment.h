@@ -1,0 +1,114 @@
+// One training run, built from its options: data, network, optimizer, noise, step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/device.h"
+#include "core/options.h"
+#include "data/batches.h"
+#include "data/dataset.h"
+#include "measure/measurement.h"
+#include "models/model.h"
+#include "noise/label_noise.h"
+#include "optim/flat_parameters.h"
+#include "optim/loss.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "train/train_step.h"
+
+namespace unlazy::train {
+
+/// --out, --seed, --epochs, --max-steps, --checkpoint-every, ...
+struct RunOptions {
+  std::string out;  // empty: default_out()
+  bool resume = false;
+  bool overwrite = false;
+  int64_t seed = 0;
+  double epochs = 160;
+  int64_t max_steps = 0;  // 0: no limit but epochs
+  int64_t accumulate = 1;
+  int64_t eval_batch = 500;
+  double curve_ema = 0.9;
+  Step checkpoint_every = Step::epochs(1);
+  int64_t keep_checkpoints = 1;
+  std::vector<Step> checkpoint_at = {};
+  std::string weights;  // start from these instead of the initialisation
+  bool cuda_graph = true;
+};
+
+/// All options of `unlazy train`.
+struct TrainOptions {
+  data::DataOptions data;
+  data::BatchOptions batch;
+  models::ModelOptions model;
+  noise::NoiseOptions noise;
+  optim::LossOptions loss;
+  optim::OptimizerOptions optimizer;
+  optim::ScheduleOptions schedule;
+  RunOptions run;
+  measure::MeasureOptions measure;
+  ComputeOptions compute;
+};
+std::vector<OptionTable> describe(TrainOptions& options);
+/// "runs/resnet18-cifar10-flip0.1-seed0"
+std::string default_out(const TrainOptions& options);
+
+/// The objects of a run. Everything lives as long as this.
+class Experiment {
+ public:
+  /// Reads the data and builds everything; takes seconds. Throws misuse Errors for options that
+  /// exclude each other.
+  explicit Experiment(TrainOptions options);
+  ~Experiment();
+  Experiment(const Experiment&) = delete;
+  Experiment& operator=(const Experiment&) = delete;
+
+  const TrainOptions& options() const { return options_; }
+  const Compute& compute() const { return compute_; }
+  int64_t steps_per_epoch() const { return order_->steps_per_epoch(); }
+  /// The step after the last.
+  int64_t end() const { return end_; }
+
+  /// Runs the update at `step`.
+  void run_step(int64_t step);
+  /// The size of the batch at `step`.
+  int64_t batch_size(int64_t step) { return static_cast<int64_t>(order_->indices(step).size()); }
+
+  TrainStep& step() { return *step_; }
+  models::Model& model() { return *model_; }
+  optim::FlatParameters& parameters() { return *parameters_; }
+  optim::Optimizer& optimizer() { return *optimizer_; }
+  const optim::Schedule& schedule() const { return *schedule_; }
+  const noise::NoiseSchedule& noise_schedule() const { return *noise_schedule_; }
+  const data::Splits& splits() const { return splits_; }
+  measure::Subject subject();
+
+  /// Weights and buffers under PyTorch's names, in the master's precision: what model.safetensors
+  /// holds. The tensors share memory with the run; after changing weights call
+  /// parameters().publish().
+  std::vector<std::pair<std::string, at::Tensor>> named_tensors();
+
+ private:
+  TrainOptions options_;
+  Compute compute_;
+  data::Splits splits_;
+  std::shared_ptr<models::Model> model_;
+  std::unique_ptr<optim::FlatParameters> parameters_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<optim::Loss> loss_;
+  std::unique_ptr<optim::Schedule> schedule_;
+  std::unique_ptr<noise::LabelNoise> noise_;
+  std::unique_ptr<noise::NoiseSchedule> noise_schedule_;
+  std::unique_ptr<data::BatchOrder> order_;
+  std::unique_ptr<data::BatchReader> train_reader_, test_reader_;
+  std::unique_ptr<TrainStep> step_;
+  at::Tensor train_labels_, test_labels_;  // on the device
+  at::Tensor initial_values_;
+  int64_t end_ = 0;
+};
+
+}  // namespace unlazy::train

@@ -1,0 +1,88 @@
+// One update: gather and augment, noise, forward, backward, update. It never waits for the device,
+// so that the host runs ahead of a GPU and the same function can be captured into a CUDA graph.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/batches.h"
+#include "models/model.h"
+#include "noise/label_noise.h"
+#include "optim/flat_parameters.h"
+#include "optim/loss.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+namespace unlazy::train {
+
+/// Averages over the training batches since the last reset, on the labels as the network saw them.
+struct TrainTotals {
+  int64_t samples = 0;
+  double loss = 0;      // of the noisy targets, as minimised
+  double accuracy = 0;  // predictions equal to the true class
+  double accuracy_clean =
+      0;  // the same on samples whose label was not flipped; nan without such samples
+  double accuracy_flipped = 0;   // the same on samples whose label was flipped
+  double memorized_flipped = 0;  // predictions equal to the flipped label, on those samples
+  double flipped_fraction = 0;   // of the samples
+  int64_t first_bad_step = -1;   // the first step whose loss was not finite; -1: none
+};
+
+/// What the step works on; all must outlive it.
+struct StepParts {
+  models::Model& model;
+  optim::FlatParameters& parameters;
+  optim::Optimizer& optimizer;
+  const optim::Loss& loss;
+  const optim::Schedule& schedule;
+  const data::BatchReader& reader;
+  const noise::LabelNoise& noise;
+  const noise::NoiseSchedule& noise_schedule;
+  std::vector<int64_t> labels;  // [N] true classes, on the host
+  int64_t num_classes;
+  int64_t num_parts;  // a batch is computed in this many parts whose gradients are added (gradient
+                      // accumulation)
+  uint64_t seed;
+  bool use_graph;  // capture the step into a CUDA graph (CUDA only)
+};
+
+/// One batch on the device.
+struct Batch {
+  at::Tensor images;   // [B, C, H, W]
+  at::Tensor labels;   // [B] int64, true classes
+  at::Tensor seen;     // [B] int64, the classes after label noise
+  at::Tensor targets;  // what the loss takes: `seen`, or [B, K] for regression
+  at::Tensor lr;       // scalar, master dtype
+  at::Tensor step;     // scalar int64
+};
+
+class TrainStep {
+ public:
+  explicit TrainStep(StepParts parts);
+  ~TrainStep();
+
+  /// The update at `step` on the samples `indices` (places in the training set).
+  void run(const std::vector<int64_t>& indices, int64_t step);
+
+  /// The averages since the last reset. Waits for the device.
+  TrainTotals totals() const;
+  void reset_totals();
+  /// The running sums behind totals(), for a checkpoint in the middle of an epoch.
+  const at::Tensor& sums() const { return sums_; }
+
+ private:
+  Batch stage(const std::vector<int64_t>& indices, int64_t step) const;
+  void compute(const Batch& batch);
+  void gradient(const Batch& batch, bool updates_statistics);
+  void account(const Batch& batch, const at::Tensor& logits, const at::Tensor& loss);
+
+  StepParts parts_;
+  at::Tensor sums_;  // fp64 on the device, see train_step.cpp
+  struct Graph;
+  std::unique_ptr<Graph> graph_;
+};
+
+}  // namespace unlazy::train

@@ -1,0 +1,94 @@
+// unlazy train: one run of the training loop.
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "interrupt.h"
+#include "train/loop.h"
+
+namespace unlazy::tools {
+namespace {
+
+// The progress line: rewritten in place on a terminal, absent elsewhere.
+class ProgressLine {
+ public:
+  void show(const train::Progress& p) {
+    if (!is_terminal_) return;
+    std::cerr << "\r\033[Kepoch " << rounded_text(p.epoch, 3) << "  step " << p.step << "/" << p.end
+              << "  " << rounded_text(p.images_per_second, 3) << " images/s  loss "
+              << rounded_text(p.totals.loss, 4) << "  accuracy "
+              << rounded_text(p.totals.accuracy, 3) << "  " << duration_text(p.seconds_left)
+              << " left" << std::flush;
+  }
+  void clear() const {
+    if (is_terminal_) std::cerr << "\r\033[K" << std::flush;
+  }
+
+ private:
+  bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
+};
+
+class Train : public Command {
+ public:
+  Options& options() override { return options_; }
+
+  std::string description() const override {
+    return "Trains a network with label noise and writes a run directory: config.json, "
+           "metrics.csv, log.txt, TensorBoard\n"
+           "events and checkpoints.\n\n"
+           "  unlazy train --data cifar10-sample --noise flip --noise-rate 0.1 --epochs 3 --out "
+           "runs/tau0.1\n"
+           "  unlazy train --out runs/tau0.1 --resume                continue after an interrupt\n"
+           "  unlazy train --config runs/tau0.1/config.json --out runs/again   repeat it";
+  }
+
+  std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    auto words = options_.parse(arguments);
+    if (!choice_.run.resume) return words;
+    // A resumed run has the options it was started with; flags that are given again win.
+    const auto folder = choice_.run.out.empty() ? train::default_out(choice_) : choice_.run.out;
+    UNLAZY_CHECK_USAGE(
+        ::access((folder + "/config.json").c_str(), R_OK) == 0, folder,
+        ": holds no run to resume (no config.json); leave out --resume to start one");
+    options_.read_file(folder + "/config.json");
+    return options_.parse(arguments);
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    refuse_words("train", words);
+    const Interrupt interrupt;
+    ProgressLine line;
+    train::Hooks hooks;
+    hooks.on_progress = [&](const train::Progress& progress) { line.show(progress); };
+    hooks.on_line = [&](const std::string& text) {
+      line.clear();
+      std::cout << text << std::endl;
+    };
+    hooks.should_stop = [&] { return interrupt.signal() != 0; };
+    const auto out = choice_.run.out.empty() ? train::default_out(choice_) : choice_.run.out;
+    const auto outcome = train::run_training(choice_, options_.to_json(), hooks);
+    line.clear();
+    if (outcome == train::Outcome::kInterrupted) {
+      std::cerr << "unlazy: interrupted; continue with: unlazy train --out " << out
+                << " --resume\n";
+      return 128 + interrupt.signal();
+    }
+    std::cout << "done: " << out << "\n";
+    return 0;
+  }
+
+ private:
+  train::TrainOptions choice_;
+  Options options_{"train", train::describe(choice_)};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_train() { return std::make_unique<Train>(); }
+
+}  // namespace unlazy::tools
