@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "core/cpu_memory.h"
 #include "core/error.h"
 #include "core/version.h"
 
@@ -78,6 +79,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace unlazy::tools
 
 int main(int argc, char** argv) {
+  unlazy::use_caching_cpu_allocator();
   try {
     return unlazy::tools::run({argv + 1, argv + argc});
   } catch (const unlazy::Error& error) {
