@@ -24,7 +24,7 @@ struct BatchOptions {
   bool augment = true;
   int64_t crop_padding = 4;  // black pixels around the image before the random crop, as
                              // torchvision's RandomCrop has it: value 0 before the normalisation
-  bool flip = true;  // horizontal, with probability 1/2
+  bool flip = true;          // horizontal, with probability 1/2
 };
 OptionTable describe(BatchOptions& options);
 

@@ -8,13 +8,11 @@
 #include <filesystem>
 #include <limits>
 #include <mutex>
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/names.h"
+#include "data/png.h"
 
 namespace unlazy::data {
 namespace {
@@ -183,18 +181,11 @@ void write_class_folders(const std::string& dir, const Dataset& split) {
   std::vector<int64_t> number(static_cast<size_t>(split.size()));
   std::vector<int64_t> written(split.classes.size());
   for (size_t i = 0; i < number.size(); ++i) number[i] = written[static_cast<size_t>(labels[i])]++;
-  const auto rows = static_cast<int>(split.images.size(1)),
-             cols = static_cast<int>(split.images.size(2));
   for_each_in_parallel(split.size(), [&](int64_t i) {
     const auto digits = std::to_string(number[static_cast<size_t>(i)]);
     const auto name = std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits + ".png";
     const auto path = dir + "/" + split.classes[static_cast<size_t>(labels[i])] + "/" + name;
-    cv::Mat image;
-    cv::cvtColor(cv::Mat(rows, cols, CV_8UC3, split.images[i].data_ptr()), image,
-                 cv::COLOR_RGB2BGR);
-    std::vector<uint8_t> bytes;
-    cv::imencode(".png", image, bytes);
-    write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    write_png(path, image_at(split, i));
   });
 }
 

@@ -58,6 +58,6 @@ std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape&
                                   uint64_t seed);
 
 /// Number of trainable parameters.
-int64_t num_parameters(const Model& model);
+int64_t num_parameters(Model& model);
 
 }  // namespace unlazy::models

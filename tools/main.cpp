@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "core/cpu_memory.h"
 #include "core/error.h"
 #include "core/version.h"
 
@@ -59,8 +60,13 @@ int run(std::vector<std::string> arguments) {
     std::cout << "unlazy " << version() << "\n";
     return 0;
   }
-  const auto command = commands().find(arguments[0]).make();
+  auto command = commands().find(arguments[0]).make();
   arguments.erase(arguments.begin());
+  if (const auto* below = command->subcommands();
+      below && !arguments.empty() && arguments[0][0] != '-') {
+    command = below->find(arguments[0]).make();
+    arguments.erase(arguments.begin());
+  }
   if (take(arguments, "--help") || take(arguments, "-h")) {
     print_help(*command);
     return 0;
@@ -78,6 +84,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace unlazy::tools
 
 int main(int argc, char** argv) {
+  unlazy::use_caching_cpu_allocator();
   try {
     return unlazy::tools::run({argv + 1, argv + argc});
   } catch (const unlazy::Error& error) {

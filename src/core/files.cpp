@@ -4,10 +4,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "core/error.h"
@@ -74,11 +73,20 @@ void write_file(const std::string& path, std::string_view content) {
 }
 
 std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  UNLAZY_CHECK(in.good(), path, ": cannot be read: ", std::strerror(errno));
-  std::ostringstream content;
-  content << in.rdbuf();
-  return std::move(content).str();
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::string content;
+  ssize_t count = file < 0 ? -1 : 1;
+  for (std::array<char, 1 << 16> buffer; count > 0;) {
+    count = ::read(file, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR)
+      count = 1;  // again
+    else if (count > 0)
+      content.append(buffer.data(), static_cast<size_t>(count));
+  }
+  const int reason = errno;
+  if (file >= 0) ::close(file);
+  UNLAZY_CHECK(count == 0, path, ": cannot be read: ", std::strerror(reason));
+  return content;
 }
 
 FolderLock::FolderLock(const std::string& folder) {

@@ -24,16 +24,19 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known) {
+  if (known.empty()) return std::nullopt;
+  const auto best = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+    return edit_distance(name, a) < edit_distance(name, b);
+  });
+  // Two slips, or a third of the word, are a typing error; more is another word.
+  if (edit_distance(name, *best) > std::max<size_t>(2, name.size() / 3)) return std::nullopt;
+  return *best;
+}
+
 std::string suggest(std::string_view name, const std::vector<std::string>& known) {
   if (known.empty()) return "none is known";
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-        return edit_distance(name, a) < edit_distance(name, b);
-      });
-  // Two slips, or a third of the word, are a typing error; more is another word.
-  if (edit_distance(name, *nearest) <= std::max<size_t>(2, name.size() / 3)) {
-    return "did you mean '" + *nearest + "'?";
-  }
+  if (const auto best = nearest(name, known)) return "did you mean '" + *best + "'?";
   return "known: " + join(known);
 }
 

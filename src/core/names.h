@@ -1,11 +1,16 @@
 // Names that a person typed: which known one did they mean?
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace unlazy {
+
+/// The known name nearest to `name` by edit distance, when it is so near that `name` may be a
+/// typing error of it.
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known);
 
 /// "did you mean 'noise-rate'?" for the known name nearest to `name` by edit distance, or the list
 /// of all known names when none is near.

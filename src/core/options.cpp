@@ -1,16 +1,18 @@
 #include "core/options.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cxxopts.hpp>
-#include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 
 namespace unlazy {
@@ -23,13 +25,38 @@ inline constexpr bool kIsList = false;
 template <class T>
 inline constexpr bool kIsList<std::vector<T>> = true;
 
+// Flags that every command has (tools/main.cpp).
+constexpr std::array<const char*, 3> kCommonFlags = {"config", "print-config", "help"};
+
 std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
+// "a,b," has three words, the last one empty; the empty text has none.
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> words;
-  std::istringstream in(text);
-  for (std::string word; std::getline(in, word, separator);) words.push_back(word);
+  if (text.empty()) return words;
+  size_t begin = 0;
+  for (size_t end; (end = text.find(separator, begin)) != std::string::npos; begin = end + 1) {
+    words.push_back(text.substr(begin, end - begin));
+  }
+  words.push_back(text.substr(begin));
   return words;
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(Json(text).dump());
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
+// "--lr", "-lr"; not "-", "-0.1", "-.5" or "-inf", which are values.
+bool is_flag_like(const std::string& word) {
+  if (word.size() < 2 || word[0] != '-') return false;
+  double number = 0;
+  return std::from_chars(word.data(), word.data() + word.size(), number).ec != std::errc{} &&
+         word[1] != '.';
 }
 
 // --- one entry: text or JSON to value, with the checks that its row asks for ---
@@ -69,6 +96,8 @@ void entry_from_text(const Option& option, const std::string& text, std::string&
   UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), text) != known.end(),
                      "--", option.name, ": there is no ", in_quotes(text), "; ",
                      suggest(text, known));
+  UNLAZY_CHECK_USAGE(is_utf8(text), "--", option.name, " must be UTF-8 text, got ",
+                     in_quotes(text));
   value = text;
 }
 template <class T>
@@ -101,10 +130,15 @@ Json entry_json(const T& value) {
     Json list = Json::array();
     for (const auto& entry : value) list.push_back(entry_json(entry));
     return list;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return std::isfinite(value) ? Json(value)
+                                : Json(number_text(value));  // JSON has no word for infinity
   } else {
     return value;
   }
 }
+
+bool is_infinity(const Json& json) { return json == "inf" || json == "-inf"; }
 
 // JSON is read by way of its text, so that a file and a flag pass through the same checks. Only the
 // type is checked here: a string for a number, or the other way round, is refused.
@@ -114,7 +148,7 @@ std::string json_entry_text(const Option& option, const Json& json) {
   const bool is_right = kIsText                      ? json.is_string()
                         : std::is_same_v<T, bool>    ? json.is_boolean()
                         : std::is_same_v<T, int64_t> ? json.is_number_integer()
-                                                     : json.is_number();
+                                                     : json.is_number() || is_infinity(json);
   UNLAZY_CHECK_USAGE(is_right, "\"", option.name, "\" must be ",
                      kIsText                      ? "a string"
                      : std::is_same_v<T, bool>    ? "true or false"
@@ -124,7 +158,7 @@ std::string json_entry_text(const Option& option, const Json& json) {
   if constexpr (kIsText) {
     return json.get<std::string>();
   } else if constexpr (std::is_same_v<T, double>) {
-    return number_text(json.get<double>());
+    return json.is_string() ? json.get<std::string>() : number_text(json.get<double>());
   } else {
     return json.dump();
   }
@@ -176,6 +210,8 @@ std::string facts(const Option& option) {
   if (!option.range.is_any()) notes.push_back(option.range.text());
   if (!option.unit.empty()) notes.push_back(option.unit);
   if (!option.default_text.empty()) notes.push_back("default " + option.default_text);
+  if (is_switch(option) && option.default_text == "true")
+    notes.push_back("--" + option.name + "=false turns it off");
   if (!notes.empty()) text += " (" + join(notes, "; ") + ")";
   return text;
 }
@@ -207,6 +243,7 @@ bool Range::contains(double value) const {
 bool Range::is_any() const { return std::isinf(low) && std::isinf(high); }
 
 std::string Range::text() const {
+  if (is_any()) return "a number";
   if (!std::isinf(low) && !std::isinf(high)) {
     return std::string("in ") + (is_low_open ? "(" : "[") + number_text(low) + ", " +
            number_text(high) + "]";
@@ -228,10 +265,11 @@ std::string value_text(const Option& option) {
 
 Options::Options(std::string command, std::vector<OptionTable> tables)
     : command_(std::move(command)), tables_(std::move(tables)) {
-  std::set<std::string> seen;
+  std::set<std::string> seen(kCommonFlags.begin(), kCommonFlags.end());
   for (const auto& name : names()) {
     if (!seen.insert(name).second)
       throw std::logic_error("option --" + name + " stands in two tables");
+    if (name.size() < 2) throw std::logic_error("option --" + name + ": needs a longer name");
   }
 }
 
@@ -257,48 +295,101 @@ void Options::assign_text(const Option& option, const std::string& text) {
   given_.push_back(option.name);
 }
 
+// What Options holds, put back unless dismissed.
+class Options::Undo {
+ public:
+  explicit Undo(Options& options) : options_(options), given_(options.given_) {
+    for (const auto& table : options.tables_) {
+      for (const auto& row : table.rows())
+        std::visit([&](auto* target) { keep(target); }, row.target);
+    }
+  }
+  ~Undo() {
+    if (is_dismissed_) return;
+    for (const auto& restore : restore_) restore();
+    options_.given_ = given_;
+  }
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  void dismiss() { is_dismissed_ = true; }
+
+ private:
+  template <class T>
+  void keep(T* target) {
+    restore_.push_back([target, value = *target] { *target = value; });
+  }
+  Options& options_;
+  std::vector<std::string> given_;
+  std::vector<std::function<void()>> restore_;
+  bool is_dismissed_ = false;
+};
+
 std::vector<std::string> Options::parse(const std::vector<std::string>& arguments) {
+  check_flags(arguments);
   cxxopts::Options parser("unlazy " + command_);
-  parser.allow_unrecognised_options();
-  auto add = parser.add_options();
+  auto add = parser.allow_unrecognised_options().add_options();
   add("config", "", cxxopts::value<std::string>());
   for (const auto& name : names()) {
     auto value = cxxopts::value<std::string>();
     if (is_switch(*find(name))) value->implicit_value("true");
     add(name, "", value);
   }
-
   std::vector<const char*> argv = {"unlazy"};
   for (const auto& argument : arguments) argv.push_back(argument.c_str());
-  cxxopts::ParseResult result;
-  try {
-    result = parser.parse(static_cast<int>(argv.size()), argv.data());
-  } catch (const cxxopts::exceptions::exception&) {
-    // The only flag that can lack its value is the last one.
-    throw Error(arguments.back() + " needs a value; see unlazy " + command_ + " --help",
-                Error::Kind::kMisuse);
-  }
+  const auto result = parser.parse(static_cast<int>(argv.size()), argv.data());
 
-  std::vector<std::string> words;
-  auto known = names();
-  known.push_back("config");
-  for (const auto& word : result.unmatched()) {
-    if (word.size() > 1 && word[0] == '-') {
-      const auto name =
-          word.substr(word.find_first_not_of('-'), word.find('=') - word.find_first_not_of('-'));
-      throw Error(command_ + ": there is no flag --" + name + "; " + suggest(name, known),
-                  Error::Kind::kMisuse);
-    }
-    words.push_back(word);
-  }
-
+  Undo undo(*this);
   for (const auto& pair : result.arguments()) {
     if (pair.key() == "config") read_file(pair.value());
   }
   for (const auto& pair : result.arguments()) {
     if (pair.key() != "config") assign_text(*find(pair.key()), pair.value());
   }
-  return words;
+  undo.dismiss();
+  return result.unmatched();
+}
+
+// What cxxopts would accept or blame without a hint: unknown flags, one dash for two, a flag in
+// place of a value.
+void Options::check_flags(const std::vector<std::string>& arguments) const {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word == "--") return;
+    if (!is_flag_like(word)) continue;
+    const size_t dashes = std::min<size_t>(2, word.find_first_not_of('-'));
+    const std::string name = word.substr(dashes, word.find('=') - dashes);
+    UNLAZY_CHECK_USAGE(dashes == 2, command_, ": flags begin with two dashes: --", name, ", not -",
+                       name);
+    const Option* option = find(name);
+    if (option == nullptr && name != "config") refuse_flag(name);
+    if (word.find('=') != std::string::npos) continue;
+    const bool has_next = i + 1 < arguments.size();
+    if (option != nullptr && is_switch(*option)) {
+      UNLAZY_CHECK_USAGE(!has_next || (arguments[i + 1] != "true" && arguments[i + 1] != "false"),
+                         "--", name, " takes its value with '=': --", name, "=", arguments[i + 1]);
+      continue;
+    }
+    UNLAZY_CHECK_USAGE(has_next, "--", name, " needs a value; see unlazy ", command_, " --help");
+    UNLAZY_CHECK_USAGE(!is_flag_like(arguments[i + 1]), "--", name, " needs a value, but '",
+                       arguments[i + 1], "' follows; see unlazy ", command_, " --help");
+    ++i;
+  }
+}
+
+void Options::refuse_flag(const std::string& name) const {
+  const Option* option = name.rfind("no-", 0) == 0 ? find(name.substr(3)) : nullptr;
+  const bool is_negation = option != nullptr && is_switch(*option);
+  throw Error(command_ + ": there is no flag --" + name + "; " +
+                  (is_negation ? "write --" + option->name + "=false" : hint(name)),
+              Error::Kind::kMisuse);
+}
+
+// A command may have eighty options: too many to list where none is near.
+std::string Options::hint(std::string_view name) const {
+  auto known = names();
+  known.insert(known.end(), kCommonFlags.begin(), kCommonFlags.end());
+  const auto meant = nearest(name, known);
+  return meant ? "did you mean '" + *meant + "'?" : "see unlazy " + command_ + " --help";
 }
 
 void Options::read_json(const Json& config, std::string_view source) {
@@ -309,6 +400,7 @@ void Options::read_json(const Json& config, std::string_view source) {
   UNLAZY_CHECK_USAGE(version.get<int64_t>() <= kConfigVersion, source, ": has config-version ",
                      version.dump(), ", but this unlazy reads versions up to ", kConfigVersion,
                      "; use a newer unlazy");
+  Undo undo(*this);
   for (const auto& [key, value] : config.items()) {
     if (key == "config-version" || key == "about") continue;
     if (key == "command") {
@@ -319,7 +411,7 @@ void Options::read_json(const Json& config, std::string_view source) {
     }
     const Option* option = find(key);
     UNLAZY_CHECK_USAGE(option != nullptr, source, ": there is no option \"", key, "\"; ",
-                       suggest(key, names()));
+                       hint(key));
     try {
       std::visit([&](auto* target) { value_from_json(*option, value, *target); }, option->target);
     } catch (const Error& error) {
@@ -327,6 +419,7 @@ void Options::read_json(const Json& config, std::string_view source) {
     }
     given_.push_back(key);
   }
+  undo.dismiss();
 }
 
 void Options::read_file(const std::string& path) { read_json(read_json_file(path), path); }
@@ -383,14 +476,23 @@ std::string Options::markdown() const {
 }
 
 Json read_json_file(const std::string& path) {
-  std::ifstream in(path);
-  UNLAZY_CHECK_USAGE(in.good(), path, ": cannot be read; is the path right?");
-  std::ostringstream text;
-  text << in.rdbuf();
+  std::string text;
   try {
-    return Json::parse(text.str());
+    text = unlazy::read_file(path);
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + "; is the path right?", Error::Kind::kMisuse);
+  }
+  std::set<std::string> keys;
+  const auto refuse_doubled = [&](int depth, Json::parse_event_t event, const Json& value) {
+    if (depth != 1 || event != Json::parse_event_t::key) return true;
+    const auto key = value.get<std::string>();
+    UNLAZY_CHECK_USAGE(keys.insert(key).second, path, ": \"", key, "\" stands there twice");
+    return true;
+  };
+  try {
+    return Json::parse(text, refuse_doubled);
   } catch (const Json::parse_error& error) {
-    const std::string before = text.str().substr(0, error.byte == 0 ? 0 : error.byte - 1);
+    const std::string before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const auto column = before.size() - (before.rfind('\n') + 1) + 1;
     throw Error(internal::concat(path, ": not valid JSON at line ", line, ", column ", column,

@@ -123,8 +123,12 @@ class Options {
   const std::vector<OptionTable>& tables() const { return tables_; }
 
  private:
+  class Undo;
   const Option* find(std::string_view name) const;
   std::vector<std::string> names() const;
+  void check_flags(const std::vector<std::string>& arguments) const;
+  [[noreturn]] void refuse_flag(const std::string& name) const;
+  std::string hint(std::string_view name) const;
   void assign_text(const Option& option, const std::string& text);
 
   std::string command_;

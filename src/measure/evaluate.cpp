@@ -1,4 +1,5 @@
 // Loss and accuracy over a whole split, one pass in evaluation mode.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 #include <torch/nn/module.h>

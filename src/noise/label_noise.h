@@ -28,6 +28,7 @@ OptionTable describe(NoiseOptions& options);
 /// The size of the noise as a function of the step: rate (or sigma) times 0, 1 or a part.
 class NoiseSchedule {
  public:
+  /// Throws a misuse Error for an empty range of steps or a period of 0.
   NoiseSchedule(const NoiseOptions& options, int64_t steps_per_epoch);
   /// Factor in [0, 1] at `step`.
   double factor(int64_t step) const;
@@ -44,11 +45,13 @@ class LabelNoise {
 
   /// Classification: writes the labels that the loss sees. `indices` [B] are the samples' places in
   /// the training set (static noise depends on them), `labels` [B] their true classes, `factor`
-  /// that of the schedule; draws come from `rng`.
+  /// that of the schedule; draws come from `rng`, Rng(seed, Stream::kNoise, step). `noisy` [B] may
+  /// be `labels` itself. Throws for a kind that acts on targets.
   virtual void labels(std::span<const int64_t> indices, std::span<const int64_t> labels,
                       double factor, Rng& rng, std::span<int64_t> noisy) const;
 
-  /// Regression: adds noise to targets [B * K], row-major.
+  /// Regression: adds noise to targets [B * K], row-major. Throws for a kind that acts on class
+  /// labels.
   virtual void targets(double factor, Rng& rng, std::span<float> targets) const;
 
   /// Does it act on class labels (labels()) or on regression targets (targets())?
@@ -64,8 +67,8 @@ struct NoiseContext {
 using MakeNoise = std::unique_ptr<LabelNoise>(const NoiseContext& context);
 const Registry<MakeNoise>& registry();
 
-/// Builds the kind that the options name. Throws a misuse Error for a rate or sigma that the kind
-/// does not use.
+/// Builds the kind that the options name. Throws a misuse Error for a rate, sigma or schedule that
+/// the kind does not use, and for a number of classes that it cannot work with.
 std::unique_ptr<LabelNoise> make_noise(const NoiseContext& context);
 
 }  // namespace unlazy::noise

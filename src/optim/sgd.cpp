@@ -5,6 +5,7 @@
 // One fused pass over the flat buffers, or two when only the weights are decayed.
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
 
 #include "core/error.h"

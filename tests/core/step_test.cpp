@@ -26,9 +26,10 @@ TEST(StepLength, RefusesOtherWords) {
       Step::parse(text, "--epochs");
       FAIL() << text;
     } catch (const Error& error) {
-      EXPECT_EQ(std::string(error.what()),
-                "--epochs must be a length such as 160ep (epochs), 2000it (iterations) or never, got '" +
-                    std::string(text) + "'");
+      EXPECT_EQ(
+          std::string(error.what()),
+          "--epochs must be a length such as 160ep (epochs), 2000it (iterations) or never, got '" +
+              std::string(text) + "'");
     }
   }
 }

@@ -1,0 +1,28 @@
+// Batch statistics without a trace: while one of these lives, normalisation layers in training mode
+// still normalise with the batch's statistics but leave the running ones alone. For the second pass
+// of SAM, and for measurements in training mode.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+
+namespace unlazy::models {
+
+/// Covers the project's own normalisation layers (models/norm.h) below `module`, which must outlive
+/// it.
+class FrozenStatistics {
+ public:
+  explicit FrozenStatistics(torch::nn::Module& module);
+  ~FrozenStatistics();
+  FrozenStatistics(const FrozenStatistics&) = delete;
+  FrozenStatistics& operator=(const FrozenStatistics&) = delete;
+
+ private:
+  std::vector<std::pair<double, double*>> momenta_;  // value before, place
+};
+
+}  // namespace unlazy::models

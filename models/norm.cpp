@@ -1,0 +1,85 @@
+#include "models/norm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/frozen_statistics.h"
+#include "models/fused_norm.h"
+
+namespace unlazy::models {
+namespace {
+
+constexpr double kEps = 1e-5;  // PyTorch's default
+
+thread_local bool plain_operators = false;
+
+int64_t divisor_up_to(int64_t channels, int64_t limit) {
+  int64_t groups = std::min(channels, limit);
+  while (channels % groups != 0) --groups;
+  return groups;
+}
+
+}  // namespace
+
+PlainOperators::PlainOperators() : before_(plain_operators) { plain_operators = true; }
+PlainOperators::~PlainOperators() { plain_operators = before_; }
+
+NormImpl::NormImpl(const std::string& kind, int64_t channels, int64_t groups)
+    : kind_(kind), groups_(kind == "group" ? divisor_up_to(channels, groups) : 1) {
+  if (kind == "none") return;
+  weight = register_parameter("weight", at::ones({channels}));
+  bias = register_parameter("bias", at::zeros({channels}));
+  if (kind == "group") return;
+  running_mean = register_buffer("running_mean", at::zeros({channels}));
+  running_var = register_buffer("running_var", at::ones({channels}));
+  num_batches_tracked = register_buffer("num_batches_tracked", at::zeros({}, c10::kLong));
+}
+
+at::Tensor NormImpl::forward(const at::Tensor& x, const at::Tensor& residual, bool relu) {
+  const bool is_training_batch = kind_ == "batch" && is_training();
+  if (is_training_batch && momentum_ != 0) num_batches_tracked.add_(1);
+  const BatchNormTensors tensors{weight, bias, running_mean, running_var, momentum_, kEps};
+  if (kind_ == "batch" && !plain_operators && can_fuse(x, residual, tensors)) {
+    if (is_training()) return fused_batch_norm_train(x, residual, tensors, relu);
+    if (!at::GradMode::is_enabled()) return fused_batch_norm_eval(x, residual, tensors, relu);
+  }
+  auto y = normalize(x);
+  if (residual.defined()) y = y + residual;
+  return relu ? at::relu(y) : y;
+}
+
+at::Tensor NormImpl::normalize(const at::Tensor& x) const {
+  if (kind_ == "none") return x;
+  if (kind_ == "group") {
+    // ATen's CPU kernel wants one dtype or its own mixture; the master's precision is used for the
+    // statistics.
+    return at::group_norm(x.to(weight.scalar_type()), groups_, weight, bias, kEps)
+        .to(x.scalar_type());
+  }
+  return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum_, kEps,
+                        /*cudnn_enabled=*/true);
+}
+
+FrozenStatistics::FrozenStatistics(torch::nn::Module& module) {
+  for (const auto& child : module.modules()) {
+    if (auto* norm = dynamic_cast<NormImpl*>(child.get())) {
+      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
+      norm->momentum_ = 0;
+    }
+  }
+}
+
+FrozenStatistics::~FrozenStatistics() {
+  for (const auto& [value, place] : momenta_) *place = value;
+}
+
+}  // namespace unlazy::models

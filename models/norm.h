@@ -1,0 +1,51 @@
+// Normalisation, residual sum and ReLU: the one place where networks do them, so that a fused
+// kernel serves all of them.
+//   forward(x, residual, relu) = relu(norm(x) + residual)
+// Parameters and buffers are named and initialised as those of torch::nn::BatchNorm2d or GroupNorm,
+// so that weights travel to and from PyTorch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include <string>
+#include <vector>
+
+namespace unlazy::models {
+
+class NormImpl : public torch::nn::Module {
+ public:
+  /// `kind`: "batch", "group" or "none". `groups`: group normalisation takes the greatest divisor
+  /// of `channels` up to it.
+  NormImpl(const std::string& kind, int64_t channels, int64_t groups);
+
+  /// x [B, C, H, W]; `residual` of the same shape, or undefined. Scale, shift and statistics stay
+  /// in the master's dtype when x is bf16.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual = {}, bool relu = true);
+
+ private:
+  friend class FrozenStatistics;
+  at::Tensor normalize(const at::Tensor& x) const;
+
+  std::string kind_;
+  int64_t groups_;
+  double momentum_ = 0.1;  // of the running statistics, PyTorch's default; 0 while frozen
+  at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+};
+TORCH_MODULE(Norm);
+
+/// While one of these lives, norm layers take the plain operators, which can be differentiated
+/// twice and have a forward derivative; the fused CPU kernel can not. For this thread.
+class PlainOperators {
+ public:
+  PlainOperators();
+  ~PlainOperators();
+  PlainOperators(const PlainOperators&) = delete;
+  PlainOperators& operator=(const PlainOperators&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace unlazy::models

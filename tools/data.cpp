@@ -1,0 +1,217 @@
+// unlazy data: looks at a data set, writes it as PNG files, or packs an image folder into
+// CIFAR-10's binary format.
+#include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "core/rng.h"
+#include "data/cifar.h"
+#include "data/contact_sheet.h"
+#include "data/dataset.h"
+#include "data/image_folder.h"
+#include "data/places.h"
+#include "data/statistics.h"
+
+namespace unlazy::tools {
+namespace {
+
+struct ExportOptions {
+  std::string out;
+  uint64_t seed() const { return static_cast<uint64_t>(seed_value); }
+  int64_t seed_value = 0;
+  int64_t holdout = 0;
+  int64_t sheet = 0;
+};
+
+OptionTable describe(ExportOptions& options) {
+  return {
+      "Output",
+      {
+          {.name = "out", .target = &options.out, .help = "Folder that export and pack write to."},
+          {.name = "seed",
+           .target = &options.seed_value,
+           .range = Range::at_least(0),
+           .help =
+               "Seed of the subsets, of the order of packed images and of the images held out."},
+          {.name = "holdout",
+           .target = &options.holdout,
+           .range = Range::at_least(0),
+           .unit = "images",
+           .help = "pack, for a folder without train and test: random images that become the test "
+                   "split."},
+          {.name = "sheet",
+           .target = &options.sheet,
+           .range = Range::closed(0, 100),
+           .unit = "images",
+           .help = "export: also write train.png and test.png with this many images of each class; "
+                   "0: none."},
+      }};
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string triple(const std::array<double, 3>& values) {
+  return rounded_text(values[0]) + " " + rounded_text(values[1]) + " " + rounded_text(values[2]);
+}
+
+void print_split(const std::string& name, const data::Dataset& split) {
+  const auto statistics = data::pixel_statistics(split.images);
+  std::cout << std::left << std::setw(10) << name << split.size() << " images, "
+            << split.images.size(2) << " x " << split.images.size(1) << ", mean "
+            << triple(statistics.mean) << ", standard deviation " << triple(statistics.stddev)
+            << "\n";
+}
+
+void print_classes(const data::Splits& splits) {
+  const auto train = data::class_counts(splits.train), test = data::class_counts(splits.test);
+  std::cout << "\n  class  name                   train   test\n";
+  for (size_t k = 0; k < train.size(); ++k) {
+    std::cout << std::right << std::setw(7) << k << "  " << std::left << std::setw(20)
+              << splits.train.classes[k] << std::right << std::setw(8) << train[k] << std::setw(7)
+              << test[k] << "\n";
+  }
+}
+
+// The images in a random order, so that every file and every excerpt is a fair mixture.
+data::Dataset take(const data::Dataset& split, const std::vector<int64_t>& order, int64_t begin,
+                   int64_t end) {
+  const auto chosen =
+      at::tensor(std::vector<int64_t>(order.begin() + begin, order.begin() + end), at::kLong);
+  return {split.images.index_select(0, chosen), split.labels.index_select(0, chosen),
+          split.classes};
+}
+
+data::Dataset shuffled(const data::Dataset& split, uint64_t seed, uint64_t draw) {
+  return take(split, Rng(seed, Stream::kOrder, draw).permutation(split.size()), 0, split.size());
+}
+
+// A packed set without its own test split sets some images aside.
+data::RawSplits hold_out(const data::Dataset& all, const std::string& dir,
+                         const ExportOptions& options) {
+  UNLAZY_CHECK_USAGE(options.holdout > 0 && options.holdout < all.size(), "pack: ", dir,
+                     " has no train and test folders; say with --holdout how many of its ",
+                     all.size(), " images become the test split");
+  const auto order = Rng(options.seed(), Stream::kOrder).permutation(all.size());
+  return {take(all, order, options.holdout, all.size()), take(all, order, 0, options.holdout)};
+}
+
+data::RawSplits read_to_pack(const data::DataOptions& data, const ExportOptions& options) {
+  UNLAZY_CHECK_USAGE(!data.dir.empty(), "pack: which image folder? Name it with --data-dir");
+  if (!data::has_split_folders(data.dir)) {
+    return hold_out(data::read_class_folders(data.dir, data.resize), data.dir, options);
+  }
+  UNLAZY_CHECK_USAGE(options.holdout == 0, "pack: ", data.dir,
+                     " has its own test folder; --holdout has no effect");
+  const auto splits = data::read_image_folder(data.dir, data.resize);
+  return {shuffled(splits.train, options.seed(), 0), shuffled(splits.test, options.seed(), 1)};
+}
+
+bool is_same(const data::Dataset& a, const data::Dataset& b) {
+  return a.classes == b.classes && at::equal(a.labels, b.labels) && at::equal(a.images, b.images);
+}
+
+class Data : public Command {
+ public:
+  Options& options() override { return options_; }
+  std::string usage() const override { return "info|export|pack [options]"; }
+  std::string description() const override {
+    return "  info    sizes, classes and statistics of a data set, and which data sets were found\n"
+           "  export  writes it as OUT/train/CLASS/00000.png and OUT/test/CLASS/00000.png\n"
+           "  pack    writes an image folder in CIFAR-10's binary format: data_batch_1..5.bin, "
+           "test_batch.bin,\n"
+           "          batches.meta.txt; --data cifar10 --data-dir OUT then reads it\n\n"
+           "  unlazy data info --data cifar10-sample\n"
+           "  unlazy data export --data cifar10-sample --out pictures --sheet 10\n"
+           "  unlazy data pack --data-dir pictures --out packed\n";
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    UNLAZY_CHECK_USAGE(
+        words.size() == 1 && (words[0] == "info" || words[0] == "export" || words[0] == "pack"),
+        "data: say what to do: unlazy data info, unlazy data export or unlazy data pack");
+    if (words[0] == "info") return info();
+    UNLAZY_CHECK_USAGE(!output_.out.empty(), "data: ", words[0],
+                       " needs a folder to write to: --out");
+    refuse_other_options(words[0]);
+    return words[0] == "export" ? write_pictures() : pack();
+  }
+
+ private:
+  // An option that would do nothing is an error.
+  void refuse_other_options(const std::string& action) const {
+    const std::vector<std::string> unused =
+        action == "pack" ? std::vector<std::string>{"data",     "train-size", "test-size",
+                                                    "balanced", "normalize",  "sheet"}
+                         : std::vector<std::string>{"normalize", "holdout"};
+    for (const auto& name : unused) {
+      UNLAZY_CHECK_USAGE(!options_.is_given(name), "data: --", name,
+                         " has no effect with unlazy data ", action);
+    }
+  }
+
+  int info() {
+    const auto start = std::chrono::steady_clock::now();
+    const auto splits = data::load(data_, output_.seed());
+    std::cout << std::left << std::setw(10) << "data" << data_.source << ", read in "
+              << duration_text(seconds_since(start)) << "\n";
+    print_split("train", splits.train);
+    print_split("test", splits.test);
+    print_classes(splits);
+    std::cout << "\nfound\n";
+    for (const auto& found : data::found_sources()) {
+      std::cout << "  " << std::left << std::setw(16) << found.source << found.dir << "\n";
+    }
+    return 0;
+  }
+
+  int write_pictures() {
+    const auto splits = data::load(data_, output_.seed());
+    data::write_class_folders(output_.out + "/train", splits.train);
+    data::write_class_folders(output_.out + "/test", splits.test);
+    if (output_.sheet > 0) {
+      data::write_contact_sheet(output_.out + "/train.png", splits.train, output_.sheet);
+      data::write_contact_sheet(output_.out + "/test.png", splits.test, output_.sheet);
+    }
+    std::cout << splits.train.size() + splits.test.size() << " images written to " << output_.out
+              << "\n";
+    return 0;
+  }
+
+  int pack() {
+    const auto start = std::chrono::steady_clock::now();
+    const auto splits = read_to_pack(data_, output_);
+    const double read_seconds = seconds_since(start);
+    data::write_cifar10(output_.out, splits);
+    const auto again = data::read_cifar10("pack", output_.out);
+    UNLAZY_CHECK(is_same(again.train, splits.train) && is_same(again.test, splits.test),
+                 "pack: ", output_.out,
+                 " does not read back as it was written; is the disk sound?");
+    std::cout << splits.train.size() << " training and " << splits.test.size() << " test images of "
+              << splits.train.num_classes() << " classes packed into " << output_.out
+              << " and read back: identical\n"
+              << "decoding " << duration_text(read_seconds) << ", all "
+              << duration_text(seconds_since(start)) << "\n"
+              << "use it with --data cifar10 --data-dir " << output_.out << "\n";
+    return 0;
+  }
+
+  data::DataOptions data_;
+  ExportOptions output_;
+  Options options_{"data", {describe(data_), describe(output_)}};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_data() { return std::make_unique<Data>(); }
+
+}  // namespace unlazy::tools
