@@ -16,7 +16,6 @@ PhaseOne phase_one(const SyntheticOptions& options, const RunResult& run) {
   const double lr = factor * run.setting.lr, sigma2 = run.setting.sigma * run.setting.sigma;
   const auto& start = run.records.front();
   const double q0 = static_cast<double>(run.num_neurons) * start.norm_square_mean;
-  const double shape = start.norm_mean / std::sqrt(start.norm_square_mean);
   const double norm_end = plateau_of(run).norm;
   PhaseOne curve;
   for (int i = 1; i <= kPoints; ++i) {
@@ -25,7 +24,7 @@ PhaseOne phase_one(const SyntheticOptions& options, const RunResult& run) {
     const double step = (std::log(q0 / q) - lr / 2 * (q0 - q)) / (lr * lr * sigma2);
     if (!(step > 0) || lr * q >= 2 || step > static_cast<double>(options.method.steps)) continue;
     curve.step.push_back(step);
-    curve.norm.push_back(shape * std::sqrt(q / static_cast<double>(run.num_neurons)));
+    curve.norm.push_back(norm);
     curve.loss.push_back(factor * sigma2 / 2 * lr * q / (2 - lr * q));
   }
   return curve;
