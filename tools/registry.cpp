@@ -10,7 +10,8 @@ const Registry<MakeCommand>& commands() {
       "unlazy",
       {
           {"train", "train a network with label noise", make_train},
-          {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory", make_synthetic},
+          {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
+           make_synthetic},
           {"data", "look at, export or pack a data set", make_data},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
