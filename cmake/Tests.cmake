@@ -4,8 +4,8 @@ find_package(GTest REQUIRED)
 file(GLOB_RECURSE UNLAZY_TEST_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*.cpp")
 list(FILTER UNLAZY_TEST_SOURCES EXCLUDE REGEX "/tests/install/")
 add_executable(unlazy_tests ${UNLAZY_TEST_SOURCES})
-target_include_directories(unlazy_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tools")
-target_link_libraries(unlazy_tests PRIVATE unlazy::unlazy unlazy_warnings GTest::gtest GTest::gtest_main OpenCVParts::OpenCVParts)
+target_include_directories(unlazy_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+target_link_libraries(unlazy_tests PRIVATE unlazy_tools unlazy_warnings GTest::gtest GTest::gtest_main OpenCVParts::OpenCVParts)
 target_compile_definitions(unlazy_tests PRIVATE
   UNLAZY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UNLAZY_BINARY_DIR="${PROJECT_BINARY_DIR}" UNLAZY_PROGRAM="$<TARGET_FILE:unlazy_cli>"
   UNLAZY_VERSION="${PROJECT_VERSION}")
