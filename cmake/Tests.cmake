@@ -34,3 +34,8 @@ foreach(source IN LISTS UNLAZY_TEST_SOURCES)
   # Tests run side by side (ctest -j), so each takes one thread.
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_NUM_THREADS=1)
 endforeach()
+
+# The installed package, used by another project.
+add_test(NAME install COMMAND ${CMAKE_COMMAND} "-DBUILD=${PROJECT_BINARY_DIR}" "-DSCRATCH=${PROJECT_BINARY_DIR}/install-test"
+  "-DGENERATOR=${CMAKE_GENERATOR}" "-DCOMPILER=${CMAKE_CXX_COMPILER}" -P "${PROJECT_SOURCE_DIR}/tests/install/run.cmake")
+set_tests_properties(install PROPERTIES LABELS slow TIMEOUT 600)

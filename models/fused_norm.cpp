@@ -11,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "core/simd.h"
@@ -273,8 +274,10 @@ at::Tensor apply_affine(const at::Tensor& x, const at::Tensor& residual, const f
 class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& residual, const at::Tensor& weight,
-                            const at::Tensor& bias, const BatchNormTensors& norm, bool relu) {
+                            const std::optional<at::Tensor>& maybe_residual,
+                            const at::Tensor& weight, const at::Tensor& bias,
+                            const BatchNormTensors& norm, bool relu) {
+    const auto residual = maybe_residual.value_or(at::Tensor());
     const auto statistics = batch_statistics(x, norm);
     const auto y =
         apply_affine(x, residual, data<float>(statistics.mean), data<float>(statistics.invstd),
@@ -348,7 +351,8 @@ bool can_fuse(const at::Tensor& x, const at::Tensor& residual, const BatchNormTe
 
 at::Tensor fused_batch_norm_train(const at::Tensor& x, const at::Tensor& residual,
                                   const BatchNormTensors& norm, bool relu) {
-  return FusedBatchNorm::apply(x, residual, norm.weight, norm.bias, norm, relu);
+  return FusedBatchNorm::apply(x, residual.defined() ? std::optional(residual) : std::nullopt,
+                               norm.weight, norm.bias, norm, relu);
 }
 
 at::Tensor fused_batch_norm_eval(const at::Tensor& x, const at::Tensor& residual,

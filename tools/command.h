@@ -10,6 +10,9 @@
 
 namespace unlazy::tools {
 
+class Command;
+using MakeCommand = std::unique_ptr<Command>();
+
 /// Owns the option structs of one subcommand. Reading options and running are apart, so that
 /// --help, --print-config, the docs and the shell completion come from the same tables and touch
 /// nothing.
@@ -27,12 +30,12 @@ class Command {
   virtual std::vector<std::string> parse(const std::vector<std::string>& arguments) {
     return options().parse(arguments);
   }
+  /// Commands below this one, chosen by the next word ("unlazy bench train"); null for most.
+  virtual const Registry<MakeCommand>* subcommands() const { return nullptr; }
   /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128
   /// + signal.
   virtual int run(const std::vector<std::string>& words) = 0;
 };
-
-using MakeCommand = std::unique_ptr<Command>();
 
 /// All subcommands, in the order of --help.
 const Registry<MakeCommand>& commands();

@@ -60,8 +60,13 @@ int run(std::vector<std::string> arguments) {
     std::cout << "unlazy " << version() << "\n";
     return 0;
   }
-  const auto command = commands().find(arguments[0]).make();
+  auto command = commands().find(arguments[0]).make();
   arguments.erase(arguments.begin());
+  if (const auto* below = command->subcommands();
+      below && !arguments.empty() && arguments[0][0] != '-') {
+    command = below->find(arguments[0]).make();
+    arguments.erase(arguments.begin());
+  }
   if (take(arguments, "--help") || take(arguments, "-h")) {
     print_help(*command);
     return 0;

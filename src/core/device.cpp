@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "core/error.h"
 
@@ -30,7 +29,7 @@ c10::Device choose_device(const std::string& name) {
   if (name == "cpu") return c10::Device(c10::kCPU);
   if (name == "auto") return c10::Device(at::hasCUDA() ? c10::kCUDA : c10::kCPU);
   const bool is_cuda =
-      name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 &&
+      name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 8 &&
                          name.find_first_not_of("0123456789", 5) == std::string::npos);
   UNLAZY_CHECK_USAGE(is_cuda, "--device must be auto, cpu, cuda or cuda:N, got '", name, "'");
   UNLAZY_CHECK_USAGE(at::hasCUDA(), "--device ", name,
@@ -78,8 +77,8 @@ OptionTable describe(ComputeOptions& o) {
                         {"fp64", "double precision"}}},
            {.name = "threads",
             .target = &o.threads,
-            .range = Range::at_least(0),
-            .help = "CPU threads; 0 takes all cores."},
+            .range = Range::closed(0, 4096),
+            .help = "CPU threads; 0 takes OMP_NUM_THREADS where it is set, else all cores."},
            {.name = "deterministic",
             .target = &o.deterministic,
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
@@ -91,15 +90,18 @@ c10::ScalarType Compute::master_dtype() const {
 
 Compute resolve(const ComputeOptions& options) {
   const c10::Device device = choose_device(options.device);
-  const int threads = options.threads > 0
-                          ? static_cast<int>(options.threads)
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads =
+      options.threads > 0 ? static_cast<int>(options.threads) : at::intraop_default_num_threads();
   at::set_num_threads(threads);
   auto& context = at::globalContext();
   context.setDeterministicAlgorithms(options.deterministic, /*warn_only=*/false);
   context.setDeterministicCuDNN(options.deterministic);
   context.setBenchmarkCuDNN(!options.deterministic);
   return {device, choose_dtype(options.precision, device)};
+}
+
+std::string precision_name(c10::ScalarType dtype) {
+  return dtype == c10::kDouble ? "fp64" : dtype == c10::kBFloat16 ? "bf16" : "fp32";
 }
 
 std::vector<std::string> cpu_features() {

@@ -15,7 +15,7 @@ namespace unlazy {
 struct ComputeOptions {
   std::string device = "auto";     // auto, cpu, cuda, cuda:1
   std::string precision = "auto";  // auto, fp32, bf16, fp64
-  int64_t threads = 0;             // 0: all cores
+  int64_t threads = 0;             // 0: OMP_NUM_THREADS where it is set, else all cores
   bool deterministic = false;
 };
 OptionTable describe(ComputeOptions& options);
@@ -31,10 +31,14 @@ struct Compute {
 };
 
 /// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads,
-/// determinism, TF32, cuDNN benchmark). `auto` takes CUDA where there is a device; bf16 on a GPU of
-/// compute capability >= 8.0 and on a CPU with avx512_bf16; fp32 elsewhere. Throws a misuse Error
-/// for a device that is not there.
+/// determinism, cuDNN benchmark). TF32 stays as LibTorch has it: on in cuDNN's convolutions, off in
+/// matrix products. `auto` takes CUDA where there is a device; bf16 on a GPU of compute capability
+/// >= 8.0 and on a CPU with avx512_bf16; fp32 elsewhere. Throws a misuse Error for a device that is
+/// not there.
 Compute resolve(const ComputeOptions& options);
+
+/// What to write for --precision to get `dtype`: "fp32", "bf16", "fp64".
+std::string precision_name(c10::ScalarType dtype);
 
 /// Features of this CPU that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16".
 std::vector<std::string> cpu_features();

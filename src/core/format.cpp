@@ -30,16 +30,16 @@ std::string rounded_text(double value, int digits) { return printed("%.*g", digi
 
 std::string duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
-  const auto whole = static_cast<long long>(seconds);
-  if (seconds < 60) return printed("%.1fs", seconds);
-  if (seconds < 3600) return printed("%lldm %02llds", whole / 60, whole % 60);
+  const auto whole = std::llround(seconds);
+  if (seconds < 59.95) return printed("%.1fs", seconds);
+  if (whole < 3600) return printed("%lldm %02llds", whole / 60, whole % 60);
   return printed("%lldh %02lldm", whole / 3600, whole / 60 % 60);
 }
 
 std::string bytes_text(double bytes) {
   const std::array<const char*, 4> units = {"B", "kB", "MB", "GB"};
   size_t unit = 0;
-  while (bytes >= 1000 && unit + 1 < units.size()) {
+  while (bytes >= (unit == 0 ? 999.5 : 999.95) && unit + 1 < units.size()) {
     bytes /= 1000;
     ++unit;
   }

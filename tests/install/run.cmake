@@ -1,0 +1,30 @@
+# Installs the build in BUILD below SCRATCH, builds the project beside this file against it, and runs both programs from there:
+#   cmake -DBUILD=build -DSCRATCH=build/install-test -DGENERATOR=Ninja -DCOMPILER=g++ -P tests/install/run.cmake
+function(run output)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  if(NOT code EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "${command}: ${code}\n${text}")
+  endif()
+  set(${output} "${text}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE "${SCRATCH}")
+run(text ${CMAKE_COMMAND} --install "${BUILD}" --prefix "${SCRATCH}/prefix")
+run(text ${CMAKE_COMMAND} -S "${CMAKE_CURRENT_LIST_DIR}" -B "${SCRATCH}/build" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
+  "-DCMAKE_PREFIX_PATH=${SCRATCH}/prefix")
+run(text ${CMAKE_COMMAND} --build "${SCRATCH}/build")
+# Moved, so that nothing can be found by the path it was built or installed to.
+file(RENAME "${SCRATCH}/prefix" "${SCRATCH}/moved")
+run(text "${SCRATCH}/build/consumer")
+if(NOT text MATCHES "^unlazy [0-9.]+, LibTorch [0-9.]+, [0-9]+ data sources, [0-9]+ noise kinds, 1[0-9]+ parameters\n$")
+  message(FATAL_ERROR "consumer printed: ${text}")
+endif()
+run(text "${SCRATCH}/moved/bin/unlazy" info)
+if(NOT text MATCHES "unlazy +[0-9.]+")
+  message(FATAL_ERROR "unlazy info printed: ${text}")
+endif()
+if(NOT EXISTS "${SCRATCH}/moved/share/unlazy/data/sample/data_batch_1.bin")
+  message(FATAL_ERROR "the sample of CIFAR-10 was not installed")
+endif()
+file(REMOVE_RECURSE "${SCRATCH}")

@@ -1,0 +1,110 @@
+// unlazy bench train: the whole training step (augmentation, noise, forward, backward, update), on
+// random images of CIFAR's size. The peer is the same step in PyTorch without augmentation and
+// noise.
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <vector>
+
+#include "bench/benchmarks.h"
+#include "core/cpu_memory.h"
+#include "core/format.h"
+#include "train/experiment.h"
+
+namespace unlazy::tools {
+namespace {
+
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+struct Times {
+  double best, median;
+};
+
+Times summary(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  return {seconds.front(), seconds[seconds.size() / 2]};
+}
+
+class BenchTrain : public Command {
+ public:
+  BenchTrain() {
+    choice_.data.source = "cifar10-sample";
+    choice_.noise.kind = "flip";
+    choice_.noise.rate = 0.1;
+    choice_.optimizer.momentum = 0.9;
+    choice_.optimizer.weight_decay = 5e-4;
+    choice_.measure.names = {};
+    auto tables = train::describe(choice_);
+    tables.insert(
+        tables.begin(),
+        OptionTable("Benchmark", {{.name = "steps",
+                                   .target = &steps_,
+                                   .range = Range::at_least(1),
+                                   .unit = "steps",
+                                   .help = "Steps that are timed, after three that are not."}}));
+    options_ = std::make_unique<Options>("bench train", std::move(tables));
+  }
+
+  Options& options() override { return *options_; }
+  std::string description() const override {
+    return "Times whole training steps: gather and augmentation, label noise, forward, backward, "
+           "update. All options of\n"
+           "`unlazy train` apply; momentum 0.9, weight decay 5e-4 and label noise 0.1 unless given "
+           "otherwise.";
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    refuse_words("bench train", words);
+    train::Experiment experiment(choice_);
+    const int64_t batch = choice_.batch.batch_size;
+    std::vector<double> steps, batches;
+    for (int64_t i = 0; i < steps_ + kWarmup; ++i) {
+      // Full batches only: the last, smaller one of an epoch would look fast.
+      const int64_t step = i % std::max<int64_t>(1, experiment.splits().train.size() / batch);
+      const double whole = seconds_of([&] {
+        experiment.run_step(step);
+        experiment.step().totals();  // waits for the device
+      });
+      const double reading = seconds_of([&] { experiment.read_batch(step); });
+      if (i < kWarmup) continue;
+      steps.push_back(whole);
+      batches.push_back(reading);
+    }
+    print(summary(steps), summary(batches), static_cast<double>(batch), experiment);
+    return 0;
+  }
+
+ private:
+  static constexpr int64_t kWarmup = 3;
+
+  void print(const Times& step, const Times& reading, double batch,
+             const train::Experiment& experiment) const {
+    std::cout << choice_.model.name << ", batch " << batch << ", "
+              << c10::toString(experiment.compute().dtype) << " on "
+              << experiment.compute().device.str() << ", " << steps_ << " steps\n"
+              << "  best    " << rounded_text(step.best * 1e3) << " ms a step   "
+              << rounded_text(batch / step.best) << " images/s\n"
+              << "  median  " << rounded_text(step.median * 1e3) << " ms a step   "
+              << rounded_text(batch / step.median) << " images/s\n"
+              << "  batch (gather, crop, flip, normalise)  " << rounded_text(reading.median * 1e3)
+              << " ms, " << rounded_text(100 * reading.median / step.median, 2) << " % of a step\n"
+              << "  peak memory  " << bytes_text(static_cast<double>(peak_resident_bytes()))
+              << "\n";
+  }
+
+  int64_t steps_ = 20;
+  train::TrainOptions choice_;
+  std::unique_ptr<Options> options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_bench_train() { return std::make_unique<BenchTrain>(); }
+
+}  // namespace unlazy::tools
