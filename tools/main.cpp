@@ -14,11 +14,6 @@
 
 namespace unlazy::tools {
 
-void refuse_words(const std::string& command, const std::vector<std::string>& words) {
-  UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0],
-                     "'; see unlazy ", command, " --help");
-}
-
 namespace {
 
 void print_overview() {
