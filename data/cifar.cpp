@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 #include <sstream>
+#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -207,13 +208,6 @@ RawSplits read_cifar10(const std::string& source, const std::string& dir) {
 }
 RawSplits read_cifar100(const std::string& source, const std::string& dir) {
   return read(cifar100_format(source), dir);
-}
-
-std::vector<std::string> cifar10_files() {
-  const auto format = cifar10_format("");
-  auto files = format.train_files;
-  files.insert(files.end(), {format.test_file, format.names_file});
-  return files;
 }
 
 void write_cifar10(const std::string& dir, const RawSplits& splits) {

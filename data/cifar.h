@@ -9,7 +9,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "data/dataset.h"
 
@@ -26,8 +25,5 @@ RawSplits read_cifar100(const std::string& source, const std::string& dir);
 /// files of as equal size as can be. Throws Error for images that are not 32 x 32, more than 256
 /// classes or fewer than 5 training images.
 void write_cifar10(const std::string& dir, const RawSplits& splits);
-
-/// The files that read_cifar10 reads, with their names only.
-std::vector<std::string> cifar10_files();
 
 }  // namespace unlazy::data

@@ -80,7 +80,11 @@ cv::Mat decode(const std::string& path, int64_t resize) {
   cv::Mat image;
   if (!bytes.empty() && (extension(path) == ".png" || is_complete_jpeg(bytes))) {
     const cv::Mat buffer(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
-    image = cv::imdecode(buffer, cv::IMREAD_COLOR);
+    try {
+      image = cv::imdecode(buffer, cv::IMREAD_COLOR);
+    } catch (const cv::Exception&) {
+      // A header that promises an absurd size; said below with the path.
+    }
   }
   UNLAZY_CHECK(!image.empty(), "image-folder: ", path, " cannot be decoded (", bytes.size(),
                " bytes); replace or remove it");

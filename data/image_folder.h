@@ -1,7 +1,8 @@
 // Images in class folders, DIR/train/CLASS/*.png and DIR/test/CLASS/*.png (or .jpg, .jpeg), decoded
 // with OpenCV on all cores. Classes are the folders' names in order; hidden files and files of
 // other kinds are left aside. 8 bit RGB: grey images become RGB, transparency is dropped, deeper
-// colours are scaled to 8 bit. A file that does not decode completely is an error.
+// colours are scaled to 8 bit, a camera's orientation is applied. A file that does not decode
+// completely is an error.
 #pragma once
 
 #include <cstdint>

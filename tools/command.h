@@ -40,6 +40,9 @@ class Command {
 /// All subcommands, in the order of --help.
 const Registry<MakeCommand>& commands();
 
+/// The first words that a command's usage line offers: info, export, pack; none for most.
+std::vector<std::string> subcommands(const Command& command);
+
 /// Throws a misuse Error when `words` is not empty, for commands that take flags only.
 void refuse_words(const std::string& command, const std::vector<std::string>& words);
 

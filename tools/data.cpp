@@ -25,10 +25,11 @@ namespace {
 
 struct ExportOptions {
   std::string out;
-  uint64_t seed() const { return static_cast<uint64_t>(seed_value); }
   int64_t seed_value = 0;
   int64_t holdout = 0;
   int64_t sheet = 0;
+
+  uint64_t seed() const { return static_cast<uint64_t>(seed_value); }
 };
 
 OptionTable describe(ExportOptions& options) {

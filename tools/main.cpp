@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,11 +14,6 @@
 #include "core/version.h"
 
 namespace unlazy::tools {
-
-void refuse_words(const std::string& command, const std::vector<std::string>& words) {
-  UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0],
-                     "'; see unlazy ", command, " --help");
-}
 
 namespace {
 
@@ -84,6 +80,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace unlazy::tools
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a message
   unlazy::use_caching_cpu_allocator();
   try {
     return unlazy::tools::run({argv + 1, argv + argc});

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/format.h"
 
 #ifdef UNLAZY_HAS_CUDA
 #include <ATen/cuda/CUDAContext.h>
@@ -102,6 +103,19 @@ Compute resolve(const ComputeOptions& options) {
 
 std::string precision_name(c10::ScalarType dtype) {
   return dtype == c10::kDouble ? "fp64" : dtype == c10::kBFloat16 ? "bf16" : "fp32";
+}
+
+std::vector<std::string> cuda_devices() {
+  std::vector<std::string> list;
+#ifdef UNLAZY_HAS_CUDA
+  if (!at::hasCUDA()) return list;
+  for (c10::DeviceIndex i = 0; i < static_cast<c10::DeviceIndex>(at::getNumGPUs()); ++i) {
+    const auto* device = at::cuda::getDeviceProperties(i);
+    list.push_back(internal::concat(device->name, " (sm_", device->major, device->minor, ", ",
+                                    bytes_text(static_cast<double>(device->totalGlobalMem)), ")"));
+  }
+#endif
+  return list;
 }
 
 std::vector<std::string> cpu_features() {

@@ -40,6 +40,9 @@ Compute resolve(const ComputeOptions& options);
 /// What to write for --precision to get `dtype`: "fp32", "bf16", "fp64".
 std::string precision_name(c10::ScalarType dtype);
 
+/// "NVIDIA H100 80GB HBM3 (sm_90, 85.0 GB)" for each CUDA device; empty where there is none.
+std::vector<std::string> cuda_devices();
+
 /// Features of this CPU that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16".
 std::vector<std::string> cpu_features();
 /// "Intel(R) Xeon(R) Processor", as /proc/cpuinfo says; "unknown" elsewhere.

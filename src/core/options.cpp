@@ -55,11 +55,10 @@ bool is_utf8(const std::string& text) {
 bool is_flag_like(const std::string& word) {
   if (word.size() < 2 || word[0] != '-') return false;
   double number = 0;
-  return std::from_chars(word.data(), word.data() + word.size(), number).ec != std::errc{} &&
-         word[1] != '.';
+  return std::from_chars(word.data(), word.data() + word.size(), number).ec != std::errc{};
 }
 
-// --- one entry: text or JSON to value, with the checks that its row asks for ---
+// One entry: text or JSON to value, with the checks that its row asks for.
 
 void check_range(const Option& option, double value, const std::string& text) {
   UNLAZY_CHECK_USAGE(option.range.contains(value), "--", option.name, " must be ",
@@ -178,60 +177,6 @@ void value_from_json(const Option& option, const Json& json, T& value) {
   } else {
     entry_from_text(option, json_entry_text<T>(option, json), value);
   }
-}
-
-// --- help ---
-
-std::string value_name(const Option& option) {
-  struct Name {
-    std::string operator()(bool*) const { return ""; }
-    std::string operator()(int64_t*) const { return "N"; }
-    std::string operator()(double*) const { return "X"; }
-    std::string operator()(std::string*) const { return "TEXT"; }
-    std::string operator()(Step*) const { return "LENGTH"; }
-    std::string operator()(std::vector<int64_t>*) const { return "N,N,.."; }
-    std::string operator()(std::vector<double>*) const { return "X,X,.."; }
-    std::string operator()(std::vector<std::string>*) const { return "TEXT,.."; }
-    std::string operator()(std::vector<Step>*) const { return "LENGTH,.."; }
-  };
-  if (!option.choices.empty()) return "NAME";
-  return std::visit(Name{}, option.target);
-}
-
-// "[0.1] in [0, 1], images"
-std::string facts(const Option& option) {
-  std::string text = option.help;
-  if (!option.choices.empty()) {
-    std::vector<std::string> names;
-    for (const auto& choice : option.choices) names.push_back(choice.name);
-    text += " One of: " + join(names) + ".";
-  }
-  std::vector<std::string> notes;
-  if (!option.range.is_any()) notes.push_back(option.range.text());
-  if (!option.unit.empty()) notes.push_back(option.unit);
-  if (!option.default_text.empty()) notes.push_back("default " + option.default_text);
-  if (is_switch(option) && option.default_text == "true")
-    notes.push_back("--" + option.name + "=false turns it off");
-  if (!notes.empty()) text += " (" + join(notes, "; ") + ")";
-  return text;
-}
-
-std::string wrapped(const std::string& text, size_t indent, size_t width) {
-  std::string out;
-  size_t column = indent;
-  for (const auto& word : split(text, ' ')) {
-    if (column > indent && column + 1 + word.size() > width) {
-      out += "\n" + std::string(indent, ' ');
-      column = indent;
-    }
-    if (column > indent) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += word.size();
-  }
-  return out;
 }
 
 }  // namespace
@@ -439,40 +384,6 @@ Json Options::to_json() const {
 
 bool Options::is_given(std::string_view name) const {
   return std::find(given_.begin(), given_.end(), name) != given_.end();
-}
-
-std::string Options::help() const {
-  constexpr size_t kIndent = 30, kWidth = 110;
-  std::ostringstream out;
-  for (const auto& table : tables_) {
-    out << "\n" << table.title() << "\n";
-    for (const auto& row : table.rows()) {
-      const std::string flag = "  --" + row.name + " " + value_name(row) + "  ";
-      out << flag;
-      if (flag.size() > kIndent) out << "\n" << std::string(kIndent, ' ');
-      if (flag.size() < kIndent) out << std::string(kIndent - flag.size(), ' ');
-      out << wrapped(facts(row), kIndent, kWidth) << "\n";
-    }
-  }
-  return out.str();
-}
-
-std::string Options::markdown() const {
-  std::ostringstream out;
-  for (const auto& table : tables_) {
-    out << "### " << table.title()
-        << "\n\n| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
-    for (const auto& row : table.rows()) {
-      out << "| `--" << row.name << "` | " << row.help;
-      for (const auto& choice : row.choices) out << "<br>`" << choice.name << "`: " << choice.help;
-      std::string range = row.range.is_any() ? "" : row.range.text();
-      if (!row.unit.empty()) range += (range.empty() ? "" : ", ") + row.unit;
-      out << " | " << range << " | "
-          << (row.default_text.empty() ? "" : "`" + row.default_text + "`") << " |\n";
-    }
-    out << "\n";
-  }
-  return out.str();
 }
 
 Json read_json_file(const std::string& path) {

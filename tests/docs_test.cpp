@@ -1,0 +1,191 @@
+// What the documents and help texts say is what the program does: option tables, examples, presets.
+// After a change of options: UNLAZY_UPDATE=1 build/unlazy_tests --gtest_filter='Docs.*'
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "command.h"
+#include "core/files.h"
+
+namespace unlazy::tools {
+namespace {
+
+namespace fs = std::filesystem;
+const std::string kRoot = UNLAZY_SOURCE_DIR;
+
+// Examples name files relative to the source folder.
+class InSourceFolder {
+ public:
+  InSourceFolder() : before_(fs::current_path()) { fs::current_path(kRoot); }
+  ~InSourceFolder() { fs::current_path(before_); }
+
+ private:
+  fs::path before_;
+};
+
+std::string options_page() {
+  std::ostringstream out;
+  out << "# Options\n\nAll options of all commands, made from the tables that the program itself "
+         "reads. A test compares; after a "
+         "change:\n`UNLAZY_UPDATE=1 build/unlazy_tests --gtest_filter='Docs.*'`\n\n"
+         "Every command also takes `--config FILE` (options from a JSON file; flags win), "
+         "`--print-config` and `--help`.\n";
+  for (const auto& entry : commands().entries()) {
+    const auto command = entry.make();
+    out << "\n## unlazy " << entry.name << "\n\n`unlazy " << entry.name << " " << command->usage()
+        << "`: " << entry.help << "\n\n"
+        << command->options().markdown();
+  }
+  std::string page = out.str();
+  while (page.ends_with("\n\n")) page.pop_back();
+  return page;
+}
+
+TEST(Docs, OptionsPageIsUpToDate) {
+  const std::string path = kRoot + "/tools/OPTIONS.md";
+  if (std::getenv("UNLAZY_UPDATE") != nullptr) write_file(path, options_page());
+  EXPECT_EQ(read_file(path), options_page())
+      << "run UNLAZY_UPDATE=1 build/unlazy_tests --gtest_filter='Docs.*'";
+}
+
+TEST(Docs, EveryOptionIsExplained) {
+  for (const auto& entry : commands().entries()) {
+    const auto command = entry.make();
+    EXPECT_EQ(command->options().command(), entry.name);
+    EXPECT_FALSE(entry.help.empty()) << entry.name;
+    EXPECT_NE(command->description(), "") << entry.name;
+    for (const auto& table : command->options().tables()) {
+      EXPECT_FALSE(table.title().empty()) << entry.name;
+      for (const auto& row : table.rows()) {
+        EXPECT_TRUE(row.help.ends_with(".")) << entry.name << " --" << row.name << ": " << row.help;
+        EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"),
+                  std::string::npos)
+            << row.name;
+        for (const auto& choice : row.choices)
+          EXPECT_FALSE(choice.help.empty()) << row.name << " " << choice.name;
+      }
+    }
+  }
+}
+
+// Splits as a shell does, without expanding anything: blanks, '..', "..", \, # to the end.
+std::vector<std::string> shell_words(const std::string& line) {
+  std::vector<std::string> words;
+  std::string word;
+  bool is_open = false;
+  char quote = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote != 0) {
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      is_open = true;
+    } else if (c == ' ' || (c == '#' && !is_open)) {
+      if (is_open) words.push_back(std::exchange(word, ""));
+      is_open = false;
+      if (c == '#') break;
+    } else {
+      if (c == '\\' && i + 1 < line.size()) ++i;
+      word += line[i];
+      is_open = true;
+    }
+  }
+  if (is_open) words.push_back(word);
+  return words;
+}
+
+// Does the program take these words? Files that a reader's own run would have made need not be
+// there.
+void expect_taken(const std::string& line, const std::string& place) {
+  SCOPED_TRACE(place + ": " + line);
+  const InSourceFolder inside;
+  auto words = shell_words(line);
+  for (const char* end : {"|", ">", "&&", "&", ";", "2>&1"}) {
+    words.erase(std::find(words.begin(), words.end(), end), words.end());
+  }
+  words.erase(words.begin());  // unlazy
+  if (words.empty() || words[0] == "--help" || words[0] == "--version" || words[0] == "COMMAND")
+    return;
+  try {
+    const auto command = commands().find(words[0]).make();
+    words.erase(words.begin());
+    std::erase(words, "--help");
+    std::erase(words, "--print-config");
+    for (size_t i = 0; i + 1 < words.size(); ++i) {
+      if (words[i] == "--config" && words[i + 1].rfind("runs/", 0) == 0)
+        words.erase(words.begin() + i, words.begin() + i + 2);
+    }
+    const auto rest = command->options().parse(words);
+    const auto known = subcommands(*command);
+    if (!known.empty()) {
+      ASSERT_FALSE(rest.empty());
+      EXPECT_NE(std::find(known.begin(), known.end(), rest[0]), known.end())
+          << suggest(rest[0], known);
+    }
+  } catch (const Error& error) {
+    ADD_FAILURE() << error.what();
+  }
+}
+
+TEST(Docs, ExamplesOfTheDocumentsAreTaken) {
+  int count = 0;
+  bool has_readme = false;
+  for (const auto& entry : fs::directory_iterator(kRoot)) {
+    if (entry.path().extension() != ".md") continue;
+    has_readme |= entry.path().filename() == "README.md";
+    std::istringstream in(read_file(entry.path().string()));
+    bool is_shell = false;
+    for (std::string line, more; std::getline(in, line);) {
+      if (line.rfind("```", 0) == 0)
+        is_shell = line == "```sh" || line == "```bash" || line == "```console";
+      while (is_shell && line.ends_with("\\") && std::getline(in, more))
+        line.replace(line.size() - 1, 1, more);
+      if (line.rfind("$ ", 0) == 0) line.erase(0, 2);
+      if (!is_shell || (line.rfind("unlazy ", 0) != 0 && line.rfind("build/unlazy ", 0) != 0))
+        continue;
+      expect_taken(line, entry.path().filename());
+      ++count;
+    }
+  }
+  EXPECT_TRUE(!has_readme || count >= 3) << "README.md shows " << count << " commands";
+}
+
+// In descriptions an example is a line "  unlazy ..", perhaps with a remark after three blanks.
+TEST(Docs, ExamplesOfTheHelpTextsAreTaken) {
+  for (const auto& entry : commands().entries()) {
+    std::istringstream in(entry.make()->description());
+    for (std::string line; std::getline(in, line);) {
+      if (line.rfind("  unlazy ", 0) != 0) continue;
+      line.erase(0, 2);
+      expect_taken(line.substr(0, line.find("   ")), "unlazy " + entry.name + " --help");
+    }
+  }
+}
+
+TEST(Docs, PresetsAreTaken) {
+  const InSourceFolder inside;
+  for (const auto& entry : fs::directory_iterator(kRoot + "/tools/presets")) {
+    if (entry.path().extension() != ".json") continue;
+    SCOPED_TRACE(entry.path().string());
+    const auto config = read_json_file(entry.path().string());
+    ASSERT_TRUE(config.contains("command"));
+    const auto command = commands().find(config["command"].get<std::string>()).make();
+    EXPECT_NO_THROW(command->options().read_file(entry.path().string()));
+  }
+}
+
+TEST(Docs, ShellWordsAreSplitAsAShellDoes) {
+  EXPECT_EQ(shell_words("unlazy train  --out 'a b' \"c\"d e\\ f # g"),
+            (std::vector<std::string>{"unlazy", "train", "--out", "a b", "cd", "e f"}));
+  EXPECT_EQ(shell_words("a '' #b"), (std::vector<std::string>{"a", ""}));
+}
+
+}  // namespace
+}  // namespace unlazy::tools
