@@ -39,8 +39,8 @@ OptionTable describe(RunOptions& o) {
           {
               {.name = "preset",
                .target = &o.preset,
-               .help = "Settings of the paper's figures, read before --config and flags: fig2, "
-                       "fig2-100k, fig4, oscillation, periodic."},
+               .help = "Settings of a figure of the paper, read before --config and flags: " +
+                       join(preset_names("synthetic")) + "."},
               {.name = "out",
                .target = &o.out,
                .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},

@@ -3,17 +3,11 @@
 // axes in powers of ten.
 #include "report/figure.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
-#include <thread>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -84,7 +78,7 @@ std::string csv_of(const Figure& figure) {
 // --- NAME.gp ---
 
 // For single quotes of gnuplot.
-std::string quoted(const std::string& text) {
+std::string gnuplot_text(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
   return out + "'";
@@ -220,7 +214,7 @@ void write_legend(std::ostringstream& out, const Panel& panel, const Screen& scr
           << " nohead lw 1.8 " << (s.style == Series::Style::kDashed ? "dt (8,5) " : "")
           << "lc rgb '" << entry.color << "'\n";
     }
-    out << "  set label " << tag << " " << quoted(s.label) << " at " << screen.at(x + 25, y)
+    out << "  set label " << tag << " " << gnuplot_text(s.label) << " at " << screen.at(x + 25, y)
         << " left font ',10' textcolor rgb '#333333'\n";
     ++tag;
   }
@@ -302,7 +296,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
       << "\n  set bmargin at screen " << number_text(1 - bottom / height)
       << "\n  unset label\n  unset arrow\n";
   if (place == 0 && !figure.title.empty()) {
-    out << "  set label 1 " << quoted(figure.title) << " at " << screen.at(width / 2, 15)
+    out << "  set label 1 " << gnuplot_text(figure.title) << " at " << screen.at(width / 2, 15)
         << " center font ',12'\n";
   }
   const std::string letter =
@@ -311,11 +305,11 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
           : "";
   std::string x_label = panel.x_label;
   if (power > 0) x_label += " (10^{" + std::to_string(power) + "})";
-  out << "  set label 2 " << quoted(letter + panel.title) << " at "
+  out << "  set label 2 " << gnuplot_text(letter + panel.title) << " at "
       << screen.at(cell.x + 10, cell.y + 13) << " left font ',12'\n"
-      << "  set label 3 " << quoted(x_label) << " at " << screen.at((left + right) / 2, bottom + 38)
-      << " center\n"
-      << "  set label 4 " << quoted(panel.y_label) << " at "
+      << "  set label 3 " << gnuplot_text(x_label) << " at "
+      << screen.at((left + right) / 2, bottom + 38) << " center\n"
+      << "  set label 4 " << gnuplot_text(panel.y_label) << " at "
       << screen.at(cell.x + 13, (top + bottom) / 2) << " center rotate by 90\n";
   write_axes(out, panel, power);
   write_legend(out, panel, screen, left, cell.y + kTop + 5, cell.width - kLeft);
@@ -325,7 +319,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
         << ", screen " << number_text(1 - bottom / height) << " size screen "
         << number_text(8 / width) << ", screen " << number_text((bottom - top) / height)
         << " noborder\n  set cbtics ('start' 0, 'end' 1) scale 0 offset -0.8,0 font ',9'\n";
-    out << "  set cblabel " << quoted(panel.shade_label) << " offset -2.2,0 font ',9'\n";
+    out << "  set cblabel " << gnuplot_text(panel.shade_label) << " offset -2.2,0 font ',9'\n";
   } else {
     out << "  unset colorbox\n";
   }
@@ -353,7 +347,7 @@ std::string script_of(const Figure& figure) {
   out << "# Draws " << figure.name << ".svg and " << figure.name << ".png from " << figure.name
       << ".csv: gnuplot " << figure.name
       << ".gp\nset encoding utf8\nset datafile separator ','\nset datafile missing 'nan'\ndata = "
-      << quoted(figure.name + ".csv")
+      << gnuplot_text(figure.name + ".csv")
       << "\nset border 3 lw 0.8 lc rgb '#555555'\nset tics nomirror out scale 0.5 font ',10' "
          "textcolor rgb '#333333'\n"
          "set mxtics default\nset grid back lt 1 lw 0.6 lc rgb '#e8e8e8'\nset boxwidth 0.9 "
@@ -367,7 +361,7 @@ std::string script_of(const Figure& figure) {
          "pngcairo size "
       << kPngScale * width << "," << kPngScale * height
       << " enhanced font 'DejaVu Sans,11' fontscale " << kPngScale << " linewidth " << kPngScale
-      << " pointscale " << kPngScale << "\n  }\n  set output " << quoted(figure.name + ".")
+      << " pointscale " << kPngScale << "\n  }\n  set output " << gnuplot_text(figure.name + ".")
       << ".format\n  set multiplot\n";
   size_t index = 0;
   for (size_t i = 0; i < figure.panels.size(); ++i) {
@@ -384,90 +378,13 @@ std::string script_of(const Figure& figure) {
   return out.str();
 }
 
-// --- running gnuplot ---
-
-std::string find_in_path(const std::string& program) {
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path == nullptr ? "" : path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string candidate = (folder.empty() ? "." : folder) + "/" + program;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return "";
-}
-
-// A gnuplot at work: its process and where its messages come from.
-struct Drawing {
-  std::string name;
-  pid_t process = -1;
-  int messages = -1;
-};
-
-Drawing start_drawing(const std::string& gnuplot, const std::string& folder,
-                      const std::string& name) {
-  int ends[2];
-  UNLAZY_CHECK(::pipe2(ends, O_CLOEXEC) == 0, "figure: cannot make a pipe for gnuplot");
-  const std::string script = name + ".gp";
-  const pid_t process = ::fork();
-  if (process == 0) {  // only async-signal-safe calls from here to exec
-    if (::chdir(folder.c_str()) != 0) ::_exit(126);
-    ::dup2(ends[1], STDOUT_FILENO);
-    ::dup2(ends[1], STDERR_FILENO);
-    ::execl(gnuplot.c_str(), "gnuplot", script.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  ::close(ends[1]);
-  UNLAZY_CHECK(process > 0, "figure: cannot start gnuplot");
-  return {name, process, ends[0]};
-}
-
-// Waits for the end; the messages when it failed, else nothing.
-std::string finish_drawing(const Drawing& drawing) {
-  std::string text;
-  char bytes[4096];
-  for (ssize_t count; (count = ::read(drawing.messages, bytes, sizeof bytes)) > 0;)
-    text.append(bytes, static_cast<size_t>(count));
-  ::close(drawing.messages);
-  int status = 0;
-  ::waitpid(drawing.process, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
-  return drawing.name + ".gp: " + (text.empty() ? "gnuplot failed without a message" : text);
-}
-
 }  // namespace
-
-bool has_gnuplot() { return !find_in_path("gnuplot").empty(); }
 
 void write_figure(const std::string& folder, const Figure& figure) {
   UNLAZY_CHECK(!figure.panels.empty(), "figure ", figure.name, ": has no panels");
   fs::create_directories(folder);
   write_file(folder + "/" + figure.name + ".csv", csv_of(figure));
   write_file(folder + "/" + figure.name + ".gp", script_of(figure));
-}
-
-void draw_figures(const std::string& folder, const std::vector<std::string>& names) {
-  const std::string gnuplot = find_in_path("gnuplot");
-  UNLAZY_CHECK(
-      !gnuplot.empty(), "figure: gnuplot is not installed; the data and scripts are in ", folder,
-      ": install gnuplot (Debian: apt install gnuplot-nox) and run it on the .gp files there");
-  const size_t at_once = std::max(1u, std::thread::hardware_concurrency());
-  std::vector<Drawing> running;
-  std::string failures;
-  const auto finish_first = [&] {
-    const std::string failure = finish_drawing(running.front());
-    if (!failure.empty()) {
-      for (const char* end : {".svg", ".png"})
-        fs::remove(folder + "/" + running.front().name + end);
-      failures += failure;
-    }
-    running.erase(running.begin());
-  };
-  for (const auto& name : names) {
-    if (running.size() >= at_once) finish_first();
-    running.push_back(start_drawing(gnuplot, folder, name));
-  }
-  while (!running.empty()) finish_first();
-  UNLAZY_CHECK(failures.empty(), "figure: gnuplot could not draw ", folder, "/", failures);
 }
 
 }  // namespace unlazy::report

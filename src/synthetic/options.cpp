@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "synthetic/matrix_file.h"
 #include "synthetic/method.h"
 
 namespace unlazy::synthetic {
@@ -144,7 +145,7 @@ OptionTable describe(MethodOptions& o) {
                .help = "Half a cycle of periodic noise."},
               {.name = "steps",
                .target = &o.steps,
-               .range = Range::closed(0, 1e12),
+               .range = Range::closed(1, 1e12),
                .help = "Update steps."},
               {.name = "seed",
                .target = &o.seed,
@@ -188,6 +189,11 @@ OptionTable describe(RecordOptions& o) {
 
 void resolve(SyntheticOptions& options) {
   auto& [model, method, record] = options;
+  if (!model.inputs.empty()) {
+    const Matrix inputs = read_matrix(model.inputs);
+    model.samples = inputs.rows;
+    model.dim = inputs.cols;
+  }
   const Method kind = methods().find(method.method).make();
   resolve_list(method.sigma, kind.default_sigma, kind.takes_sigma, "sigma", method.method,
                "use label-noise-sgd (with --batch-size for larger batches)");

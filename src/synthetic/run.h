@@ -23,6 +23,10 @@ struct Record {
       0;  // exp of the entropy of W's normalised singular values (Roy and Vetterli 2007)
 };
 
+/// `loss_factor` is 1/2 or 1, `ball` the radius of Definition 1.
+Record summarise(const Observation& seen, const Problem& problem, double loss_factor, double ball,
+                 int64_t step);
+
 /// The columns of curves.csv: every number of a Record, written once.
 struct Quantity {
   std::string name, help;

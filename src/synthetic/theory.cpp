@@ -232,6 +232,7 @@ TheoryReport check_theory(const SyntheticOptions& options, const std::vector<Run
     add_lemma_3(report, f, probe);
     add_identity(report, probe);
   }
+  if (f.lr >= 1) return report;  // ln(1/lr) of the lemmas to come
   add_lemma_4(report, f, options.model, setting.seed);
   add_lemmas_5_6(report, f, problem, setting.seed);
   return report;
