@@ -167,7 +167,7 @@ struct Entry {
 // The legend above the axes, as many rows as it needs.
 std::vector<Entry> legend_of(const Panel& panel, double width) {
   std::vector<Entry> entries;
-  if (!panel.has_legend) return entries;
+  if (panel.legend == Panel::Legend::kNone) return entries;
   double x = 0, y = 0;
   size_t color = 0;
   for (size_t i = 0; i < panel.series.size(); ++i) {

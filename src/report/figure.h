@@ -37,7 +37,8 @@ struct Panel {
   std::string x_label, y_label;  // gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}
   bool log_x = false, log_y = false;
   double x_low = kAuto, x_high = kAuto, y_low = kAuto, y_high = kAuto;
-  bool has_legend = true;  // above the axes, where it covers no data
+  enum class Legend { kNone, kAbove };
+  Legend legend = Legend::kAbove;  // above the axes, where it covers no data
   std::vector<Series> series;
   std::string shade_label = {};  // of the colour bar of shaded points; empty: no bar
 

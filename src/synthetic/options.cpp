@@ -174,7 +174,8 @@ OptionTable describe(RecordOptions& o) {
           {.name = "neurons",
            .target = &o.neurons,
            .range = Range::at_least(0),
-           .help = "Neurons whose full state is recorded; empty means the first four."},
+           .help =
+               "Neurons whose full state is recorded; empty means the first four (diagonal: 200)."},
           {.name = "snapshots",
            .target = &o.snapshots,
            .range = Range::at_least(0),
@@ -213,7 +214,8 @@ void resolve(SyntheticOptions& options) {
   resolve_snapshots(record, method.steps);
   const int64_t width = model.family == "diagonal" ? model.dim : model.width;
   if (record.neurons.empty()) {
-    for (int64_t i = 0; i < std::min<int64_t>(4, width); ++i) record.neurons.push_back(i);
+    for (int64_t i = 0; i < std::min<int64_t>(model.family == "diagonal" ? 200 : 4, width); ++i)
+      record.neurons.push_back(i);
   }
   for (const int64_t i : record.neurons) {
     UNLAZY_CHECK_USAGE(i < width, "synthetic: --neurons must be < ", width,

@@ -46,8 +46,8 @@ OptionTable describe(MethodOptions& options);
 /// What is recorded.
 struct RecordOptions {
   int64_t records = 200;
-  std::string spacing = "log";   // or "linear"
-  std::vector<int64_t> neurons;  // whose full state is recorded; empty: the first four
+  std::string spacing = "linear";  // or "log"
+  std::vector<int64_t> neurons;    // whose full state is recorded; empty: the first four
   std::vector<int64_t>
       snapshots;  // steps at which all neurons are recorded; empty: 0 and three more
   int64_t histogram_bins = 50;

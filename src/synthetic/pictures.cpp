@@ -66,13 +66,36 @@ std::string step_text(int64_t step) {
   return (factor == "1" ? "" : factor + " × ") + "10^{" + std::to_string(power) + "}";
 }
 
-const char* kNormLabel = "‖{/:Italic w}_i‖";
-const char* kAlignLabel = "⟨{/:Italic w}_i, θ^*⟩";
+// How the two families write what a neuron is.
+struct Words {
+  const char *norm, *align;                       // of neuron i, on axes
+  const char *mean_norm, *mean_cos, *mean_align;  // in the legend
+};
+const Words& words(const SyntheticOptions& options) {
+  static const Words linear = {"‖{/:Italic w}_i‖", "⟨{/:Italic w}_i, θ^*⟩", "‖{/:Italic w}‖",
+                               "|cos({/:Italic w}, θ^*)|", "|⟨{/:Italic w}, θ^*⟩|"};
+  static const Words diagonal = {"‖({/:Italic u}_j, {/:Italic v}_j)‖", "θ_j θ_j^* / ‖θ^*‖",
+                                 "‖({/:Italic u}, {/:Italic v})‖",
+                                 "|θ| / ({/:Italic u}^2 + {/:Italic v}^2)", "|θ θ^*| / ‖θ^*‖"};
+  return options.model.family == "diagonal" ? diagonal : linear;
+}
 
-// |<w, theta*>| <= |w| |theta*|: the edge of what is possible, reached by aligned neurons.
-void add_edges(Panel& panel, double norm, double teacher_norm, bool is_signed, bool is_labelled) {
-  Series edge{.x = {0, norm},
-              .y = {0, norm * teacher_norm},
+// The norm and alignment plane, around 0 in the alignment, with its edge |<w, theta*>| = |w|
+// |theta*|, which aligned neurons reach (of the linear network: that of a diagonal one differs
+// between coordinates).
+Panel plane(const SyntheticOptions& options, const RunResult& run, const std::string& title,
+            double norm, double align, bool is_labelled) {
+  Panel panel{.title = title, .x_label = words(options).norm, .y_label = words(options).align};
+  panel.x_low = 0;
+  panel.x_high = 1.08 * norm;
+  if (align > 0) {
+    panel.y_low = -1.2 * align;
+    panel.y_high = 1.2 * align;
+  }
+  if (options.model.family == "diagonal") return panel;
+  const double end = 1.08 * norm;
+  Series edge{.x = {0, end},
+              .y = {0, end * run.teacher_norm},
               .style = Series::Style::kDashed,
               .color = kGray,
               .size = 0.7};
@@ -80,7 +103,8 @@ void add_edges(Panel& panel, double norm, double teacher_norm, bool is_signed, b
   panel.series.push_back(edge);
   edge.label.clear();
   edge.y[1] = -edge.y[1];
-  if (is_signed) panel.series.push_back(edge);
+  panel.series.push_back(edge);
+  return panel;
 }
 
 // Of the recorded neurons the one that ends with the largest alignment.
@@ -95,7 +119,7 @@ int64_t chosen_neuron(const RunResult& run) {
 }
 
 // (c): one neuron's way, darker with time.
-Panel path_panel(const RunResult& run) {
+Panel path_panel(const SyntheticOptions& options, const RunResult& run) {
   const int64_t chosen = chosen_neuron(run);
   Series path{.size = 1.1};
   double norm = 0, align = 0;
@@ -110,36 +134,28 @@ Panel path_panel(const RunResult& run) {
     path.shade.push_back(
         path.x.size() > 1 ? static_cast<double>(i) / static_cast<double>(path.x.size() - 1) : 1);
   }
-  Panel panel{.title = "Neuron " + std::to_string(chosen) + ", darker is later",
-              .x_label = kNormLabel,
-              .y_label = kAlignLabel};
-  panel.x_low = 0;
-  panel.x_high = 1.08 * norm;
-  panel.y_low = -1.25 * align;
-  panel.y_high = 1.25 * align;
-  add_edges(panel, 1.08 * norm, run.teacher_norm, true, true);
+  Panel panel = plane(options, run, "Neuron " + std::to_string(chosen) + ", darker is later", norm,
+                      align, true);
   panel.series.push_back(path);
   return panel;
 }
 
 // Bottom row: all neurons at one time, on the axes of the first.
-Panel cloud_panel(const RunResult& run, const Snapshot& shot) {
+Panel cloud_panel(const SyntheticOptions& options, const RunResult& run, const Snapshot& shot) {
   double norm = 0, align = 0;
   for (const auto& s : run.snapshots) {
     norm = std::max(norm, *std::max_element(s.norm.begin(), s.norm.end()));
     for (const double x : s.align) align = std::max(align, std::fabs(x));
   }
-  Panel panel{.title = "All neurons at {/:Italic t} = " + step_text(shot.step),
-              .x_label = kNormLabel,
-              .y_label = kAlignLabel};
-  panel.x_low = 0;
-  panel.x_high = 1.08 * norm;
-  panel.y_low = -1.15 * align;
-  panel.y_high = 1.15 * align;
-  add_edges(panel, 1.08 * norm, run.teacher_norm, true, false);
+  Panel panel = plane(options, run, "All neurons at {/:Italic t} = " + step_text(shot.step), norm,
+                      align, false);
   panel.series.push_back(
       {.x = shot.norm, .y = shot.align, .style = Series::Style::kPoints, .color = 0, .size = 0.8});
   return panel;
+}
+
+std::string label_of(const SyntheticOptions& options, const Setting& setting) {
+  return setting_text(options, setting, {"η = ", "σ = ", "ρ = "});
 }
 
 std::string method_text(const SyntheticOptions& options, const RunResult& run, size_t num_seeds) {
@@ -170,12 +186,12 @@ Figure dynamics(const SyntheticOptions& options, const std::vector<RunResult>& r
                  curves.series("test", group, &Record::test_loss)};
   Panel means = curves.panel("Mean over neurons", "", false);
   means.y_low = 0;
-  means.series = {curves.series("‖{/:Italic w}‖", group, &Record::norm_mean, 0),
-                  curves.series("|cos({/:Italic w}, θ^*)|", group, &Record::cos_abs_mean, 1),
-                  curves.series("|⟨{/:Italic w}, θ^*⟩|", group, &Record::align_abs_mean, 2)};
-  figure.panels = {loss, means, path_panel(run)};
+  means.series = {curves.series(words(options).mean_norm, group, &Record::norm_mean, 0),
+                  curves.series(words(options).mean_cos, group, &Record::cos_abs_mean, 1),
+                  curves.series(words(options).mean_align, group, &Record::align_abs_mean, 2)};
+  figure.panels = {loss, means, path_panel(options, run)};
   figure.columns = {3};
-  for (const auto& shot : run.snapshots) figure.panels.push_back(cloud_panel(run, shot));
+  for (const auto& shot : run.snapshots) figure.panels.push_back(cloud_panel(options, run, shot));
   for (size_t left = run.snapshots.size(); left > 0; left -= std::min<size_t>(left, 4)) {
     figure.columns.push_back(static_cast<int>(std::min<size_t>(left, 4)));
   }
@@ -187,8 +203,11 @@ Figure dynamics(const SyntheticOptions& options, const std::vector<RunResult>& r
 // How many neurons have left the ball of Definition 1, how far they went, and W's rank.
 Figure escape_figure(const SyntheticOptions& options, const std::vector<RunResult>& results) {
   const Curves curves(options, results);
+  const bool is_single = results.back().setting.group == 0;
   Figure figure{.name = "escape",
-                .title = method_text(options, results.front(), options.method.seed.size())};
+                .title = is_single
+                             ? method_text(options, results.front(), options.method.seed.size())
+                             : options.method.method + ": settings compared"};
   Panel share = curves.panel("Neurons outside the lazy ball", "Share of neurons", false, true);
   Panel moved = curves.panel("Distance from initialisation",
                              "Mean ‖{/:Italic w}_i − {/:Italic w}_i(0)‖", true, true);
@@ -198,8 +217,7 @@ Figure escape_figure(const SyntheticOptions& options, const std::vector<RunResul
   rank.y_low = 0;
   int color = 0;
   for (const auto* run : first_of_groups(results)) {
-    const bool is_single = results.back().setting.group == 0;
-    const std::string label = is_single ? "" : setting_text(options, run->setting);
+    const std::string label = is_single ? "" : label_of(options, run->setting);
     const int64_t group = run->setting.group;
     share.series.push_back(curves.series(label, group, &Record::outside_share, color));
     moved.series.push_back(curves.series(label, group, &Record::moved_mean, color));
@@ -225,12 +243,12 @@ Figure norms_figure(const SyntheticOptions& options, const std::vector<RunResult
   const Curves curves(options, results);
   const int64_t group = run.setting.group;
   Figure figure{.name = "norms", .title = method_text(options, run, options.method.seed.size())};
-  Panel range = curves.panel("Neuron norms", kNormLabel, true);
+  Panel range = curves.panel("Neuron norms", words(options).norm, true);
   range.series = {curves.series("largest", group, &Record::norm_max),
                   curves.series("median", group, &Record::norm_median),
                   curves.series("smallest", group, &Record::norm_min)};
   Panel density{
-      .title = "Their distribution", .x_label = kNormLabel, .y_label = "Share of neurons"};
+      .title = "Their distribution", .x_label = words(options).norm, .y_label = "Share of neurons"};
   density.x_low = 0;
   density.y_low = 0;
   for (const auto& shot : run.snapshots) {
@@ -295,12 +313,13 @@ Figure overlay_figure(const SyntheticOptions& options, const std::vector<RunResu
 Figure grid_figure(const SyntheticOptions& options, const std::vector<RunResult>& results) {
   const Curves curves(options, results);
   Figure figure{.name = "grid", .title = options.method.method + ": settings compared"};
-  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", true);
+  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", false);
+  norm.y_low = 0;
   Panel cos = curves.panel("Mean alignment", "Mean |cos({/:Italic w}_i, θ^*)|", false);
   Panel loss = curves.panel("Test loss", "Loss", true);
   int color = 0;
   for (const auto* run : first_of_groups(results)) {
-    const std::string label = setting_text(options, run->setting);
+    const std::string label = label_of(options, run->setting);
     norm.series.push_back(curves.series(label, run->setting.group, &Record::norm_mean, color));
     cos.series.push_back(curves.series("", run->setting.group, &Record::cos_abs_mean, color));
     loss.series.push_back(curves.series("", run->setting.group, &Record::test_loss, color));

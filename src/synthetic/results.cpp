@@ -209,15 +209,17 @@ std::vector<const RunResult*> first_of_groups(const std::vector<RunResult>& resu
   return firsts;
 }
 
-std::string setting_text(const SyntheticOptions& options, const Setting& setting) {
+std::string setting_text(const SyntheticOptions& options, const Setting& setting,
+                         const std::array<const char*, 3>& names) {
   const auto& o = options.method;
   const bool is_single = o.lr.size() * o.sigma.size() * o.rho.size() == 1;
   std::vector<std::string> parts;
-  if (o.lr.size() > 1 || is_single) parts.push_back("lr " + number_text(setting.lr));
-  if (o.sigma.size() > 1 || (is_single && setting.sigma > 0))
-    parts.push_back("sigma " + number_text(setting.sigma));
-  if (o.rho.size() > 1 || (is_single && setting.rho > 0))
-    parts.push_back("rho " + number_text(setting.rho));
+  const auto add = [&](const char* name, double value, bool is_shown) {
+    if (is_shown) parts.push_back(name + number_text(value));
+  };
+  add(names[0], setting.lr, o.lr.size() > 1 || is_single);
+  add(names[1], setting.sigma, o.sigma.size() > 1 || (is_single && setting.sigma > 0));
+  add(names[2], setting.rho, o.rho.size() > 1 || (is_single && setting.rho > 0));
   return join(parts);
 }
 

@@ -8,6 +8,7 @@
 //   over seeds), times, what diverged
 #pragma once
 
+#include <array>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -30,7 +31,8 @@ std::string table_text(const std::vector<RunResult>& results, int64_t group);
 
 /// "lr 0.001, sigma 4" : what distinguishes a setting from the others of the grid; all of it when
 /// there is only one.
-std::string setting_text(const SyntheticOptions& options, const Setting& setting);
+std::string setting_text(const SyntheticOptions& options, const Setting& setting,
+                         const std::array<const char*, 3>& names = {"lr ", "sigma ", "rho "});
 
 /// Runs that are the first of their setting.
 std::vector<const RunResult*> first_of_groups(const std::vector<RunResult>& results);
