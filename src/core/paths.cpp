@@ -43,7 +43,8 @@ std::string find_resource(std::string_view name) {
     std::error_code error;
     if (fs::exists(place, error)) return place;
   }
-  throw Error(internal::concat("unlazy: there is no ", join(places), "; set UNLAZY_SHARE to the folder that holds ", name));
+  throw Error(internal::concat("unlazy: there is no ", join(places),
+                               "; set UNLAZY_SHARE to the folder that holds ", name));
 }
 
 std::vector<std::string> preset_names(std::string_view command) {
@@ -60,8 +61,8 @@ std::vector<std::string> preset_names(std::string_view command) {
 
 std::string find_preset(std::string_view name, std::string_view command) {
   const auto known = preset_names(command);
-  UNLAZY_CHECK_USAGE(std::find(known.begin(), known.end(), name) != known.end(), command, ": there is no preset '", name,
-                     "'; ", suggest(name, known));
+  UNLAZY_CHECK_USAGE(std::find(known.begin(), known.end(), name) != known.end(), command,
+                     ": there is no preset '", name, "'; ", suggest(name, known));
   return find_resource("presets/" + std::string(name) + ".json");
 }
 

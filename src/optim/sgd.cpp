@@ -3,9 +3,9 @@
 //   v <- momentum * v + g
 //   w <- w - lr * (v, or g + momentum * v for Nesterov, or g without momentum)
 // One fused pass over the flat buffers, or two when only the weights are decayed.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
 
 #include "core/error.h"

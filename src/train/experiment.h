@@ -76,7 +76,9 @@ class Experiment {
   /// Runs the update at `step`.
   void run_step(int64_t step);
   /// The augmented images of the batch at `step`, as run_step() reads them.
-  at::Tensor read_batch(int64_t step) { return train_reader_->training_batch(order_->indices(step), step); }
+  at::Tensor read_batch(int64_t step) {
+    return train_reader_->training_batch(order_->indices(step), step);
+  }
   /// The size of the batch at `step`.
   int64_t batch_size(int64_t step) { return static_cast<int64_t>(order_->indices(step).size()); }
 
