@@ -79,6 +79,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace unlazy::tools
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a message
   unlazy::use_caching_cpu_allocator();
   try {
     return unlazy::tools::run({argv + 1, argv + argc});
