@@ -289,6 +289,9 @@ void compare_with_reference(const Reference& reference, const TensorFile& file,
   const auto near = [&](const at::Tensor& got, const at::Tensor& wanted, const std::string& name) {
     const double error =
         (got.to(c10::kDouble) - wanted).norm().item<double>() / wanted.norm().item<double>();
+    if (std::getenv("SHOW"))
+      std::printf("%s %s %s %g\n", reference.key.c_str(), c10::toString(dtype), name.c_str(),
+                  error);
     EXPECT_LT(error, tolerance) << reference.key << " " << c10::toString(dtype) << " " << name;
   };
   near(at::tensor(losses, at::kDouble), file.at(reference.key + "/loss"), "loss");
@@ -370,7 +373,7 @@ TEST(SamErrors, SayWhatIsWrong) {
   o.name = "sam";
   o.sharpness.base = "sam";
   expect_misuse([&] { make_optimizer(o, problem.flat()); },
-                "base optimizer: there is no 'sam'; known: sgd");
+                "base optimizer: there is no 'sam'; did you mean 'sgd'?");
   o = options_of("sgd");
   o.sharpness.rho = 0.1;
   expect_misuse([&] { make_optimizer(o, problem.flat()); },
