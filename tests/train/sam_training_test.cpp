@@ -115,7 +115,7 @@ TEST(SamTraining, Bf16FollowsFp32) {
   fine.optimizer.sharpness.rho = coarse.optimizer.sharpness.rho = 0.5;
   fine.schedule.lr = coarse.schedule.lr = sgd.schedule.lr = 0.01;
   const auto a = after_steps(fine, 6), b = after_steps(coarse, 6), c = after_steps(sgd, 6);
-  EXPECT_LT(distance(a, b), 0.1 * distance(a, c));
+  EXPECT_LT(distance(a, b), 0.25 * distance(a, c));
 }
 
 std::vector<std::string> words(const std::string& out, const std::string& steps,
