@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/error.h"
 #include "core/simd.h"
 
 namespace unlazy::models {
@@ -291,6 +292,10 @@ class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
+    // Gradients are recorded in here only for a second derivative, which would silently be zero.
+    UNLAZY_CHECK(!at::GradMode::is_enabled(),
+                 "fused norm: cannot be differentiated twice; hold models::PlainOperators during "
+                 "the forward pass");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3],
                &invstd = saved[4];

@@ -57,6 +57,19 @@ at::Tensor NormImpl::forward(const at::Tensor& x, const at::Tensor& residual, bo
   return relu ? at::relu(y) : y;
 }
 
+void NormImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  to(device, non_blocking);
+  to(dtype, non_blocking);
+}
+
+void NormImpl::to(torch::Dtype dtype, bool non_blocking) {
+  const auto count = num_batches_tracked.defined() ? num_batches_tracked.clone() : at::Tensor();
+  Module::to(dtype, non_blocking);
+  if (count.defined()) num_batches_tracked.set_data(count);
+}
+
+void NormImpl::to(torch::Device device, bool non_blocking) { Module::to(device, non_blocking); }
+
 at::Tensor NormImpl::normalize(const at::Tensor& x) const {
   if (kind_ == "none") return x;
   if (kind_ == "group") {

@@ -24,6 +24,11 @@ class NormImpl : public torch::nn::Module {
   /// in the master's dtype when x is bf16.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& residual = {}, bool relu = true);
 
+  /// As Module::to, but the counter of batches stays an integer, as in Python.
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, bool non_blocking = false) override;
+
  private:
   friend class FrozenStatistics;
   at::Tensor normalize(const at::Tensor& x) const;

@@ -1,16 +1,16 @@
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/core/grad_mode.h>
-#include <torch/nn/init.h>
 #include <torch/nn/module.h>
 
-#include <mutex>
+#include <algorithm>
 
+#include "core/error.h"
+#include "core/names.h"
+#include "models/init.h"
 #include "models/model.h"
 
 namespace unlazy::models {
 
 MakeModel make_resnet18, make_resnet34, make_resnet20, make_resnet32, make_resnet44, make_resnet56,
-    make_mlp;
+    make_vgg, make_mlp;
 
 const Registry<MakeModel>& registry() {
   static const Registry<MakeModel> models(
@@ -22,6 +22,7 @@ const Registry<MakeModel>& registry() {
                    {"resnet32", "the same with 32 layers, 0.46M parameters", make_resnet32},
                    {"resnet44", "the same with 44 layers, 0.66M parameters", make_resnet44},
                    {"resnet56", "the same with 56 layers, 0.85M parameters", make_resnet56},
+                   {"vgg", "VGG-16 with one linear layer, 14.7M parameters", make_vgg},
                    {"mlp", "fully connected, ReLU", make_mlp},
                });
   return models;
@@ -61,36 +62,15 @@ OptionTable describe(ModelOptions& o) {
 
 namespace {
 
-// PyTorch's modules draw from the default generator; it is seeded for the time of building and then
-// put back.
-class SeededGenerator {
- public:
-  explicit SeededGenerator(uint64_t seed)
-      : generator_(at::detail::getDefaultCPUGenerator()), lock_(generator_.mutex()) {
-    before_ = generator_.get_state();
-    generator_.set_current_seed(seed);
-    lock_.unlock();  // the modules take it themselves
+// For options that did not come through the command line, which checks them itself.
+void check_choice(const OptionTable& table, const std::string& name, const std::string& value) {
+  std::vector<std::string> known;
+  for (const auto& row : table.rows()) {
+    if (row.name != name) continue;
+    for (const auto& choice : row.choices) known.push_back(choice.name);
   }
-  ~SeededGenerator() {
-    const std::lock_guard lock(generator_.mutex());
-    generator_.set_state(before_);
-  }
-  SeededGenerator(const SeededGenerator&) = delete;
-  SeededGenerator& operator=(const SeededGenerator&) = delete;
-
- private:
-  at::Generator generator_;
-  std::unique_lock<std::mutex> lock_;
-  at::Tensor before_;
-};
-
-void initialize_kaiming(torch::nn::Module& module) {
-  at::NoGradGuard no_grad;
-  for (const auto& item : module.named_parameters()) {
-    auto parameter = item.value();
-    if (parameter.dim() == 4)
-      torch::nn::init::kaiming_normal_(parameter, 0, torch::kFanOut, torch::kReLU);
-  }
+  UNLAZY_CHECK_USAGE(std::find(known.begin(), known.end(), value) != known.end(), "--", name,
+                     ": there is no '", value, "'; ", suggest(value, known));
 }
 
 }  // namespace
@@ -98,9 +78,13 @@ void initialize_kaiming(torch::nn::Module& module) {
 std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape,
                                   uint64_t seed) {
   const auto& entry = registry().find(options.name);
+  auto copy = options;
+  const auto table = describe(copy);
+  check_choice(table, "norm", options.norm);
+  check_choice(table, "init", options.init);
   const SeededGenerator seeded(seed);
   auto model = entry.make(options, shape);
-  if (options.init == "kaiming") initialize_kaiming(model->module());
+  initialize(model->module(), options.init);
   return model;
 }
 

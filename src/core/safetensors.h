@@ -26,13 +26,15 @@ struct TensorFile {
 };
 
 /// Writes the file whole or not at all. Tensors may be on any device and of any strides; they are
-/// stored contiguous, on eight-byte boundaries. Throws Error for an empty or doubled name, or a
-/// dtype that the format does not know.
+/// stored row-major, each aligned to its dtype (the format has no gaps, so wide dtypes come first in
+/// the buffer; the names keep their order). One tensor at a time is copied, if at all. Throws Error
+/// for an empty or doubled name, or a dtype that the format does not know.
 void save_tensors(const std::string& path, const TensorFile& file);
 
 /// Reads a file into CPU tensors that own their memory. Throws Error naming the path for anything
 /// that the format forbids: a header past the end or over 100 MB, bad JSON or UTF-8, doubled keys,
-/// gaps or overlaps of the offsets, sizes that do not match shape and dtype, trailing bytes.
+/// gaps or overlaps of the offsets, sizes that do not match shape and dtype, trailing bytes. Dtypes
+/// read and written: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
 TensorFile load_tensors(const std::string& path);
 
 }  // namespace unlazy
