@@ -29,14 +29,17 @@ void expect_same_losses(const std::string& name, at::ScalarType dtype, double lr
   const auto losses = reference().at(name + ".losses");
   for (int64_t step = 0; step < losses.numel(); ++step) {
     double loss = 0;
-    const auto gradient = [&](bool) {
+    const auto gradient = [&](bool, const optim::Samples&) {
       parameters.zero_gradients();
       const auto mean = loss_function.mean(model->forward(images), labels);
       mean.backward();
       parameters.collect_gradients(/*is_first=*/true);
       loss = mean.item<double>();
     };
-    sgd->step(gradient, at::scalar_tensor(lr, at::TensorOptions().dtype(dtype)));
+    optim::StepInputs inputs;
+    inputs.lr = at::scalar_tensor(lr, at::TensorOptions().dtype(dtype));
+    inputs.batch_size = labels.numel();
+    sgd->step(gradient, inputs);
     const double wanted = losses[step].item<double>();
     EXPECT_NEAR(loss, wanted, tolerance * wanted) << "step " << step;
   }
