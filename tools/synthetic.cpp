@@ -1,4 +1,5 @@
-// unlazy synthetic: the paper's two-layer linear network (and diagonal networks), simulated exactly.
+// unlazy synthetic: the paper's two-layer linear network (and diagonal networks), simulated
+// exactly.
 #include <unistd.h>
 
 #include <chrono>
@@ -34,16 +35,29 @@ struct RunOptions {
 };
 
 OptionTable describe(RunOptions& o) {
-  return {
-      "Run",
-      {
-          {.name = "preset", .target = &o.preset, .help = "Settings of the paper's figures, read before --config and flags: fig2, fig2-100k, fig4, oscillation, periodic."},
-          {.name = "out", .target = &o.out, .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},
-          {.name = "overwrite", .target = &o.overwrite, .help = "Replace the run that --out holds."},
-          {.name = "theory", .target = &o.theory, .help = "Measure what the paper's theorem and lemmas say: a table and theory.json."},
-          {.name = "figures", .target = &o.figures, .help = "Draw the figures (needs gnuplot); --figures=false draws none."},
-          {.name = "threads", .target = &o.threads, .range = Range::closed(0, 1024), .help = "Runs at a time; 0 means one a core. Changes no result."},
-      }};
+  return {"Run",
+          {
+              {.name = "preset",
+               .target = &o.preset,
+               .help = "Settings of a figure of the paper, read before --config and flags: " +
+                       join(preset_names("synthetic")) + "."},
+              {.name = "out",
+               .target = &o.out,
+               .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},
+              {.name = "overwrite",
+               .target = &o.overwrite,
+               .help = "Replace the run that --out holds."},
+              {.name = "theory",
+               .target = &o.theory,
+               .help = "Measure what the paper's theorem and lemmas say: a table and theory.json."},
+              {.name = "figures",
+               .target = &o.figures,
+               .help = "Draw the figures (needs gnuplot); --figures=false draws none."},
+              {.name = "threads",
+               .target = &o.threads,
+               .range = Range::closed(0, 1024),
+               .help = "Runs at a time; 0 means one a core. Changes no result."},
+          }};
 }
 
 class Synthetic : public Command {
@@ -51,9 +65,12 @@ class Synthetic : public Command {
   Options& options() override { return options_; }
 
   std::string description() const override {
-    return "Simulates f = a^T W x with both layers trained: every update acts on U = [W a] = Q Y from the right, so d + 1 neurons\n"
-           "tell what all m do, exactly. Every combination of --lr, --sigma, --rho and --seed is one run.\n\n"
-           "  unlazy synthetic --preset fig2                             Figure 2: 8 seeds of 10^6 steps\n"
+    return "Simulates f = a^T W x with both layers trained: every update acts on U = [W a] = Q Y "
+           "from the right, so d + 1 neurons\n"
+           "tell what all m do, exactly. Every combination of --lr, --sigma, --rho and --seed is "
+           "one run.\n\n"
+           "  unlazy synthetic --preset fig2                             Figure 2: 8 seeds of 10^6 "
+           "steps\n"
            "  unlazy synthetic --preset fig2 --sigma 1,2,4 --num-seeds 4  a grid\n"
            "  unlazy synthetic --method sam --rho 0.2 --steps 100000 --theory";
   }
@@ -69,14 +86,19 @@ class Synthetic : public Command {
     refuse_words("synthetic", words);
     synthetic::resolve(choice_);
     const auto start = std::chrono::steady_clock::now();
-    const auto folder = run_.out.empty() ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset) : run_.out;
-    UNLAZY_CHECK_USAGE(run_.overwrite || !std::filesystem::exists(folder + "/config.json"), folder,
-                       ": already holds a run; replace it with --overwrite, or choose another --out");
+    const auto folder =
+        run_.out.empty()
+            ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset)
+            : run_.out;
+    UNLAZY_CHECK_USAGE(
+        run_.overwrite || !std::filesystem::exists(folder + "/config.json"), folder,
+        ": already holds a run; replace it with --overwrite, or choose another --out");
     // Wrong files and settings are found before the folder is touched.
     const auto first = synthetic::settings(choice_).front();
     const auto problem = synthetic::make_problem(choice_.model, first.seed);
     synthetic::make_rule(choice_, first, problem.n);
-    const train::RunDir dir(folder, run_.overwrite ? train::RunDir::Mode::kOverwrite : train::RunDir::Mode::kNew);
+    const train::RunDir dir(
+        folder, run_.overwrite ? train::RunDir::Mode::kOverwrite : train::RunDir::Mode::kNew);
     dir.write_config(config());
 
     const Interrupt interrupt;
@@ -92,7 +114,8 @@ class Synthetic : public Command {
     const auto divergence = synthetic::divergence_message(choice_, results);
     UNLAZY_CHECK(divergence.empty(), divergence, "\nwhat was recorded is in ", folder);
     dir.mark_done();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::cout << folder << " in " << duration_text(seconds) << "\n";
     return 0;
   }
@@ -101,7 +124,10 @@ class Synthetic : public Command {
   nlohmann::ordered_json config() const {
     auto json = options_.to_json();
     json["overwrite"] = false;  // repeating the configuration must not delete the run
-    json["about"] = {{"unlazy", version()}, {"libtorch", libtorch_version()}, {"compiler", compiler()}, {"cpu", cpu_name()},
+    json["about"] = {{"unlazy", version()},
+                     {"libtorch", libtorch_version()},
+                     {"compiler", compiler()},
+                     {"cpu", cpu_name()},
                      {"kernels", synthetic::kernels().name}};
     return json;
   }
@@ -120,8 +146,8 @@ class Synthetic : public Command {
 
   void print_tables(const std::vector<RunResult>& results) const {
     for (const auto* run : synthetic::first_of_groups(results)) {
-      std::cout << choice_.method.method << ", " << synthetic::setting_text(choice_, run->setting) << ": means over "
-                << choice_.method.seed.size() << " seeds\n"
+      std::cout << choice_.method.method << ", " << synthetic::setting_text(choice_, run->setting)
+                << ": means over " << choice_.method.seed.size() << " seeds\n"
                 << synthetic::table_text(results, run->setting.group) << "\n";
     }
   }
@@ -143,7 +169,9 @@ class Synthetic : public Command {
 
   synthetic::SyntheticOptions choice_;
   RunOptions run_;
-  Options options_{"synthetic", {describe(run_), describe(choice_.model), describe(choice_.method), describe(choice_.record)}};
+  Options options_{"synthetic",
+                   {describe(run_), describe(choice_.model), describe(choice_.method),
+                    describe(choice_.record)}};
 };
 
 }  // namespace

@@ -49,8 +49,12 @@ std::string find_resource(std::string_view name) {
 
 std::vector<std::string> preset_names(std::string_view command) {
   std::vector<std::string> names;
+  const auto places = resource_places("presets");
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(find_resource("presets"), error)) {
+  const auto folder = std::find_if(places.begin(), places.end(),
+                                   [&](const auto& place) { return fs::is_directory(place, error); });
+  if (folder == places.end()) return names;
+  for (const auto& entry : fs::directory_iterator(*folder, error)) {
     if (entry.path().extension() != ".json") continue;
     if (read_json_file(entry.path().string()).value("command", "") != command) continue;
     names.push_back(entry.path().stem().string());

@@ -19,7 +19,7 @@ std::string find_resource(std::string_view name);
 /// `command` there is.
 std::string find_preset(std::string_view name, std::string_view command);
 
-/// The names of the presets of a command, sorted.
+/// The names of the presets of a command, sorted; none when there is no folder of presets.
 std::vector<std::string> preset_names(std::string_view command);
 
 }  // namespace unlazy

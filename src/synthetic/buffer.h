@@ -38,7 +38,8 @@ class Buffer {
     void operator()(double* p) const { std::free(p); }
   };
   static double* allocate(int64_t count) {
-    const auto bytes = static_cast<size_t>(round_up(std::max<int64_t>(count, 1), 8)) * sizeof(double);
+    const auto bytes =
+        static_cast<size_t>(round_up(std::max<int64_t>(count, 1), 8)) * sizeof(double);
     auto* data = static_cast<double*>(std::aligned_alloc(64, bytes));
     if (data == nullptr) throw std::bad_alloc();
     std::fill_n(data, bytes / sizeof(double), 0.0);

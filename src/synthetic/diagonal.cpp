@@ -1,4 +1,5 @@
-// Diagonal linear network f = (u*u - v*v)^T x (HaoChen et al. 2021, "Shape Matters"), started at u = v = init_scale, so theta = 0.
+// Diagonal linear network f = (u*u - v*v)^T x (HaoChen et al. 2021, "Shape Matters"), started at u
+// = v = init_scale, so theta = 0.
 //   grad_u = 2 u * g, grad_v = -2 v * g, g = (1/B) sum_b r_b x_b; SAM perturbs (u, v) along this.
 #include <algorithm>
 #include <cmath>
@@ -13,8 +14,14 @@ namespace {
 class Diagonal : public Engine {
  public:
   Diagonal(const Rule& rule, const Problem& problem, double init_scale, uint64_t seed)
-      : rule_(rule), problem_(problem), init_scale_(init_scale), gradient_(rule, problem, seed),
-        u_(static_cast<size_t>(problem.d), init_scale), v_(u_), theta_(u_.size()), g_(u_.size()) {}
+      : rule_(rule),
+        problem_(problem),
+        init_scale_(init_scale),
+        gradient_(rule, problem, seed),
+        u_(static_cast<size_t>(problem.d), init_scale),
+        v_(u_),
+        theta_(u_.size()),
+        g_(u_.size()) {}
 
   int64_t run_to(int64_t step) override {
     for (; step_ < step; ++step_) {
@@ -30,7 +37,8 @@ class Diagonal : public Engine {
     for (size_t j = 0; j < u_.size(); ++j) {
       const double mass = u_[j] * u_[j] + v_[j] * v_[j], theta = u_[j] * u_[j] - v_[j] * v_[j];
       out.norm[j] = std::sqrt(mass);
-      out.align[j] = problem_.teacher_norm > 0 ? theta * problem_.teacher[j] / problem_.teacher_norm : 0;
+      out.align[j] =
+          problem_.teacher_norm > 0 ? theta * problem_.teacher[j] / problem_.teacher_norm : 0;
       out.cos[j] = mass > 0 ? theta / mass : 0;
       out.a[j] = 0;
       out.distance[j] = std::hypot(u_[j] - init_scale_, v_[j] - init_scale_);
@@ -55,7 +63,8 @@ class Diagonal : public Engine {
     auto u = u_, v = v_;  // where the gradient is taken
     if (rule_.rho > 0) {
       double norm2 = 0;
-      for (size_t j = 0; j < u.size(); ++j) norm2 += 4 * g_[j] * g_[j] * (u[j] * u[j] + v[j] * v[j]);
+      for (size_t j = 0; j < u.size(); ++j)
+        norm2 += 4 * g_[j] * g_[j] * (u[j] * u[j] + v[j] * v[j]);
       const double s = norm2 > 0 ? rule_.rho / std::sqrt(norm2) : 0;
       for (size_t j = 0; j < u.size(); ++j) {
         u[j] += s * 2 * u_[j] * g_[j];
@@ -80,7 +89,8 @@ class Diagonal : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_diagonal(const Rule& rule, const Problem& problem, double init_scale, uint64_t seed) {
+std::unique_ptr<Engine> make_diagonal(const Rule& rule, const Problem& problem, double init_scale,
+                                      uint64_t seed) {
   return std::make_unique<Diagonal>(rule, problem, init_scale, seed);
 }
 

@@ -1,5 +1,5 @@
-// All m neurons, as the paper writes them: the reference for the reduction, and the oscillation of Eq. 6-7, which has no reduction
-// since a is not moved by a gradient.
+// All m neurons, as the paper writes them: the reference for the reduction, and the oscillation of
+// Eq. 6-7, which has no reduction since a is not moved by a gradient.
 #include <algorithm>
 #include <cmath>
 
@@ -14,9 +14,17 @@ namespace {
 // The network itself: columns of W and a over m neurons.
 class Wide : public Engine {
  public:
-  Wide(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld, uint64_t seed)
-      : rule_(rule), problem_(problem), m_(m), ld_(ld), columns_(std::move(columns)), start_(columns_),
-        gradient_(rule, problem, seed), theta_(problem.stride), g_(problem.stride) {}
+  Wide(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
+       uint64_t seed)
+      : rule_(rule),
+        problem_(problem),
+        m_(m),
+        ld_(ld),
+        columns_(std::move(columns)),
+        start_(columns_),
+        gradient_(rule, problem, seed),
+        theta_(problem.stride),
+        g_(problem.stride) {}
 
   int64_t run_to(int64_t step) override {
     for (; step_ < step; ++step_) {
@@ -90,11 +98,16 @@ class Direct : public Wide {
   Buffer slope_;
 };
 
-// Eq. 6-7. The next a does not depend on W, so one pass over W applies a step and computes the theta of the next.
+// Eq. 6-7. The next a does not depend on W, so one pass over W applies a step and computes the
+// theta of the next.
 class Oscillation : public Wide {
  public:
-  Oscillation(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld, uint64_t seed)
-      : Wide(rule, problem, std::move(columns), m, ld, seed), seed_(seed), level_(std::pow(rule.lr, 0.25)), next_a_(ld_) {
+  Oscillation(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
+              uint64_t seed)
+      : Wide(rule, problem, std::move(columns), m, ld, seed),
+        seed_(seed),
+        level_(std::pow(rule.lr, 0.25)),
+        next_a_(ld_) {
     kernels().transposed_times(columns_.data(), ld_, problem.d, a(), theta_.data());
   }
 
@@ -109,7 +122,8 @@ class Oscillation : public Wide {
     draw_bits(step);
     kernels().markov(next_a_.data(), ld_, reinterpret_cast<const uint8_t*>(bits_.data()), level_);
     for (int64_t i = m_; i < ld_; ++i) next_a_[i] = 0;  // lanes past the last neuron
-    kernels().rank_one_then_transposed_times(columns_.data(), ld_, d, a(), g_.data(), next_a_.data(), theta_.data());
+    kernels().rank_one_then_transposed_times(columns_.data(), ld_, d, a(), g_.data(),
+                                             next_a_.data(), theta_.data());
     std::copy_n(next_a_.data(), ld_, a());
     return true;
   }
@@ -135,21 +149,24 @@ class Oscillation : public Wide {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_direct(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
-                                    uint64_t seed) {
+std::unique_ptr<Engine> make_direct(const Rule& rule, const Problem& problem, Buffer columns,
+                                    int64_t m, int64_t ld, uint64_t seed) {
   return std::make_unique<Direct>(rule, problem, std::move(columns), m, ld, seed);
 }
 
-std::unique_ptr<Engine> make_oscillation(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
-                                         uint64_t seed) {
+std::unique_ptr<Engine> make_oscillation(const Rule& rule, const Problem& problem, Buffer columns,
+                                         int64_t m, int64_t ld, uint64_t seed) {
   return std::make_unique<Oscillation>(rule, problem, std::move(columns), m, ld, seed);
 }
 
-std::unique_ptr<Engine> make_engine(const ModelOptions& options, const Rule& rule, const Problem& problem, uint64_t seed) {
+std::unique_ptr<Engine> make_engine(const ModelOptions& options, const Rule& rule,
+                                    const Problem& problem, uint64_t seed) {
   if (options.family == "diagonal") return make_diagonal(rule, problem, options.init_scale, seed);
   const int64_t m = options.width, ld = round_up(m, 32);
   auto columns = initial_columns(rule, m, problem.d, ld, options.init_scale, seed);
-  auto* make = rule.is_oscillation ? make_oscillation : options.engine == "direct" ? make_direct : make_gram;
+  auto* make = rule.is_oscillation          ? make_oscillation
+               : options.engine == "direct" ? make_direct
+                                            : make_gram;
   return make(rule, problem, std::move(columns), m, ld, seed);
 }
 

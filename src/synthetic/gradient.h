@@ -1,4 +1,5 @@
-// The gradient of a batch's loss with respect to theta, the network's linear map: g = (1/B) sum_b r_b x_b, r_b = x_b^T theta - y_b - eps_b.
+// The gradient of a batch's loss with respect to theta, the network's linear map: g = (1/B) sum_b
+// r_b x_b, r_b = x_b^T theta - y_b - eps_b.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ class Gradient {
 
   /// Chooses the batch and noise of a step: SAM takes two gradients of the same.
   void start(int64_t step);
-  /// g [d] at theta [d]; for a full batch S theta - b. Returns the largest |r| (of g for a full batch), not finite if any is not.
+  /// g [d] at theta [d]; for a full batch S theta - b. Returns the largest |r| (of g for a full
+  /// batch), not finite if any is not.
   double at(const double* theta, double* g) const;
 
  private:

@@ -1,8 +1,10 @@
 // The exact reduction: U = [W a] = Q Y, and the steps act on Y.
 //   SGD        M = I - c (e x^T + x e^T), c = lr r, e the unit vector of a
-//   minibatch  the same with v = (lr/B) sum_b r_b x_b in place of c x; full batch v = lr (S theta - b)
-//   SAM        perturbed point (W + s a g^T, a + s W g), s = rho / N, N^2 = |a|^2 |g|^2 + |W g|^2
-// One-sample steps run in the fused kernel, others here. With fewer than d + 1 neurons Q = I and Y = U.
+//   minibatch  the same with v = (lr/B) sum_b r_b x_b in place of c x; full batch v = lr (S theta -
+//   b) SAM        perturbed point (W + s a g^T, a + s W g), s = rho / N, N^2 = |a|^2 |g|^2 + |W
+//   g|^2
+// One-sample steps run in the fused kernel, others here. With fewer than d + 1 neurons Q = I and Y
+// = U.
 #include <algorithm>
 #include <cmath>
 
@@ -14,15 +16,26 @@
 namespace unlazy::synthetic {
 namespace {
 
-// Steps drawn and run at once; a multiple of the kernel's block, so that blocks always begin at the same steps.
+// Steps drawn and run at once; a multiple of the kernel's block, so that blocks always begin at the
+// same steps.
 constexpr int64_t kChunk = 1024;
 constexpr int64_t kKernelBlock = 4;
 
 class Gram : public Engine {
  public:
-  Gram(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld, uint64_t seed)
-      : rule_(rule), problem_(problem), m_(m), q_ld_(ld), k_(std::min(m, problem.d + 1)), ld_(round_up(k_, 8)),
-        gradient_(rule, problem, seed), draws_(rule, problem.n, seed), z_(ld_), g_(problem.stride), other_(problem.stride),
+  Gram(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
+       uint64_t seed)
+      : rule_(rule),
+        problem_(problem),
+        m_(m),
+        q_ld_(ld),
+        k_(std::min(m, problem.d + 1)),
+        ld_(round_up(k_, 8)),
+        gradient_(rule, problem, seed),
+        draws_(rule, problem.n, seed),
+        z_(ld_),
+        g_(problem.stride),
+        other_(problem.stride),
         p_(ld_) {
     const int64_t d = problem.d;
     if (m >= d + 1) {
@@ -31,7 +44,8 @@ class Gram : public Engine {
     } else {
       start_ = Buffer((d + 1) * ld_);
       q_ = Buffer(m * ld);
-      for (int64_t j = 0; j <= d; ++j) std::copy_n(columns.data() + j * ld, m, start_.data() + j * ld_);
+      for (int64_t j = 0; j <= d; ++j)
+        std::copy_n(columns.data() + j * ld, m, start_.data() + j * ld_);
       for (int64_t i = 0; i < m; ++i) q_[i * ld + i] = 1;
     }
     base_ = now_ = start_;
@@ -47,11 +61,13 @@ class Gram : public Engine {
       now_ = base_;
       return step;
     }
-    // Whole blocks move the base; the steps after it are run on a copy, so that where a run is looked at changes nothing.
+    // Whole blocks move the base; the steps after it are run on a copy, so that where a run is
+    // looked at changes nothing.
     const int64_t whole = step / kKernelBlock * kKernelBlock;
     while (base_step_ < whole) {
       const int64_t count = std::min(whole, (base_step_ / kChunk + 1) * kChunk) - base_step_;
-      if (const int64_t reached = fused_steps(base_, count); reached < base_step_ + count) return reached;
+      if (const int64_t reached = fused_steps(base_, count); reached < base_step_ + count)
+        return reached;
       base_step_ += count;
     }
     now_ = base_;
@@ -73,14 +89,16 @@ class Gram : public Engine {
     }
     for (int64_t i = 0; i < m_; i += kBlock) {
       kernels().recover(q_.data() + i, q_ld_, k_, packed.data(), 2 * columns, block.data());
-      observe_block(block.data(), block.data() + columns * kBlock, kBlock, i, std::min(kBlock, m_ - i), problem_, out);
+      observe_block(block.data(), block.data() + columns * kBlock, kBlock, i,
+                    std::min(kBlock, m_ - i), problem_, out);
     }
   }
 
   std::vector<double> neuron(int64_t i) const override {
     std::vector<double> weights(static_cast<size_t>(problem_.d + 1));
     for (int64_t j = 0; j <= problem_.d; ++j) {
-      for (int64_t k = 0; k < k_; ++k) weights[static_cast<size_t>(j)] += q_[k * q_ld_ + i] * now_[j * ld_ + k];
+      for (int64_t k = 0; k < k_; ++k)
+        weights[static_cast<size_t>(j)] += q_[k * q_ld_ + i] * now_[j * ld_ + k];
     }
     return weights;
   }
@@ -120,7 +138,8 @@ class Gram : public Engine {
     double s = 0, along = 0;
     std::copy_n(a, ld_, p_.data());
     if (rule_.rho > 0) {
-      const double a2 = square(a, ld_), g2 = square(g_.data(), d), norm2 = a2 * g2 + square(z_.data(), ld_);
+      const double a2 = square(a, ld_), g2 = square(g_.data(), d),
+                   norm2 = a2 * g2 + square(z_.data(), ld_);
       s = norm2 > 0 ? rule_.rho / std::sqrt(norm2) : 0;
       perturb(s, a2);
       for (int64_t i = 0; i < ld_; ++i) p_[i] = a[i] + s * z_[i];
@@ -135,13 +154,15 @@ class Gram : public Engine {
     return true;
   }
 
-  // theta <- (W + s a g^T)^T (a + s z) = theta + s (W^T z + |a|^2 g) + s^2 (theta . g) g, with z = W g
+  // theta <- (W + s a g^T)^T (a + s z) = theta + s (W^T z + |a|^2 g) + s^2 (theta . g) g, with z =
+  // W g
   void perturb(double s, double a2) {
     const int64_t d = problem_.d;
     double along = 0;
     for (int64_t j = 0; j < d; ++j) along += theta_[static_cast<size_t>(j)] * g_[j];
     kernels().transposed_times(base_.data(), ld_, d, z_.data(), other_.data());
-    for (int64_t j = 0; j < d; ++j) theta_[static_cast<size_t>(j)] += s * (other_[j] + a2 * g_[j]) + s * s * along * g_[j];
+    for (int64_t j = 0; j < d; ++j)
+      theta_[static_cast<size_t>(j)] += s * (other_[j] + a2 * g_[j]) + s * s * along * g_[j];
   }
 
   static double square(const double* v, int64_t count) {
@@ -153,8 +174,8 @@ class Gram : public Engine {
   const Rule rule_;
   const Problem& problem_;
   int64_t m_, q_ld_, k_, ld_;
-  Buffer q_;                    // [k, q_ld], orthonormal columns
-  Buffer start_, base_, now_;   // Y at the start, at the last whole block, at the step asked for
+  Buffer q_;                   // [k, q_ld], orthonormal columns
+  Buffer start_, base_, now_;  // Y at the start, at the last whole block, at the step asked for
   int64_t base_step_ = 0;
   Gradient gradient_;
   Draws draws_;
@@ -164,8 +185,8 @@ class Gram : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_gram(const Rule& rule, const Problem& problem, Buffer columns, int64_t m, int64_t ld,
-                                  uint64_t seed) {
+std::unique_ptr<Engine> make_gram(const Rule& rule, const Problem& problem, Buffer columns,
+                                  int64_t m, int64_t ld, uint64_t seed) {
   return std::make_unique<Gram>(rule, problem, std::move(columns), m, ld, seed);
 }
 

@@ -27,7 +27,8 @@ void reflect(double* column, const double* tail, double tau, int64_t tail_count)
   for (int64_t i = 0; i < tail_count; ++i) column[i + 1] -= along * tail[i];
 }
 
-// Turns a column (head, tail) into (beta, 0): leaves beta in the head, the rest of v = (1, ..) in the tail; returns tau.
+// Turns a column (head, tail) into (beta, 0): leaves beta in the head, the rest of v = (1, ..) in
+// the tail; returns tau.
 double make_reflection(double* column, int64_t tail_count) {
   const double rest = dot(column + 1, column + 1, tail_count);
   if (rest == 0) return 0;
@@ -53,7 +54,8 @@ Buffer thin_qr(double* columns, int64_t m, int64_t k, int64_t ld, int64_t r_ld) 
   for (int64_t j = 0; j < k; ++j) {
     for (int64_t i = 0; i <= j; ++i) r[j * r_ld + i] = *at(i, j);
   }
-  // Q = H_0 ... H_{k-1} (I; 0), from the last reflection to the first, each column formed where its v was.
+  // Q = H_0 ... H_{k-1} (I; 0), from the last reflection to the first, each column formed where its
+  // v was.
   for (int64_t j = k - 1; j >= 0; --j) {
     const double t = tau[static_cast<size_t>(j)];
     for (int64_t c = j + 1; c < k; ++c) reflect(at(j, c), at(j + 1, j), t, m - j - 1);

@@ -27,6 +27,13 @@ class Scratch {
   double* data_ = small_;
 };
 
+// Tells the compiler that `value` may have changed.
+#if defined(__x86_64__)
+#define UNLAZY_KEEP(value) asm volatile("" : "+x"(value))
+#else
+#define UNLAZY_KEEP(value) asm volatile("" : "+m"(value))
+#endif
+
 #if defined(__x86_64__)
 namespace avx512 {
 #define UNLAZY_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"), hot))
@@ -50,21 +57,23 @@ constexpr int kLanes = 2, kTile = 1;
 #undef UNLAZY_TARGET
 }  // namespace baseline
 
-#define UNLAZY_KERNELS(isa)                                                                       \
-  Kernels {                                                                                       \
-    #isa, isa::run, isa::times, isa::transposed_times, isa::rank_one,                             \
-        isa::rank_one_then_transposed_times, isa::recover, isa::markov, isa::philox                            \
+#define UNLAZY_KERNELS(isa)                                                                 \
+  Kernels {                                                                                 \
+#isa, isa::run, isa::times, isa::transposed_times, isa::rank_one,                       \
+        isa::rank_one_then_transposed_times, isa::recover, isa::markov, isa::multiply_adds, \
+        isa::philox                                                                         \
   }
 
 std::vector<Kernels> detect() {
   std::vector<Kernels> list;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
     list.push_back(UNLAZY_KERNELS(avx512));
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.push_back(UNLAZY_KERNELS(avx2));
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    list.push_back(UNLAZY_KERNELS(avx2));
 #endif
   list.push_back(UNLAZY_KERNELS(baseline));
   return list;

@@ -13,9 +13,19 @@ constexpr int64_t kChunk = 1024;
 class Probe {
  public:
   Probe(const Rule& rule, const Problem& problem, int64_t m, double init_scale, uint64_t seed)
-      : rule_(rule), problem_(problem), m_(m), ld_(round_up(m, 32)),
-        columns_(initial_columns(rule, m, problem.d, ld_, init_scale, seed)), start_(columns_), draws_(rule, problem.n, seed), z_(ld_),
-        p_(ld_), x_(problem.stride), sum_(ld_), not_positive_(ld_), distance2_(ld_) {
+      : rule_(rule),
+        problem_(problem),
+        m_(m),
+        ld_(round_up(m, 32)),
+        columns_(initial_columns(rule, m, problem.d, ld_, init_scale, seed)),
+        start_(columns_),
+        draws_(rule, problem.n, seed),
+        z_(ld_),
+        p_(ld_),
+        x_(problem.stride),
+        sum_(ld_),
+        not_positive_(ld_),
+        distance2_(ld_) {
     result_.escape.assign(static_cast<size_t>(m), -1);
   }
 
@@ -23,8 +33,7 @@ class Probe {
     int64_t inside = m_, t = 0;
     for (; t < most_steps && inside > 0; ++t) {
       if (t % kChunk == 0) draws_.fill(t, kChunk);
-      step(t % kChunk, inside == m_);
-      if (inside == m_) ++result_.lazy_steps;
+      step(t % kChunk);
       inside -= mark_escapes(t + 1);
     }
     result_.steps = t;
@@ -35,7 +44,7 @@ class Probe {
  private:
   double* a() { return columns_.data() + problem_.d * ld_; }
 
-  void step(int64_t place, bool is_lazy) {
+  void step(int64_t place) {
     const int64_t i = draws_.index()[place], d = problem_.d;
     const double* x = problem_.input(i);
     const double square = problem_.squares[static_cast<size_t>(i)];
@@ -50,7 +59,6 @@ class Probe {
     for (int64_t k = 0; k < m_; ++k) {
       const double change = -g * g * (z_[k] * z_[k] - a()[k] * a()[k] * square);
       sum_[k] += change;
-      if (!is_lazy) continue;
       not_positive_[k] += change <= 0 ? 1 : 0;
       far_count += change <= far ? 1 : 0;
       result_.largest = std::max(result_.largest, change);
@@ -83,16 +91,17 @@ class Probe {
   }
 
   void finish() {
-    const double lazy = static_cast<double>(std::max<int64_t>(result_.lazy_steps, 1));
+    const double steps = static_cast<double>(std::max<int64_t>(result_.steps, 1));
     for (int64_t k = 0; k < m_; ++k) {
-      result_.share_not_positive += not_positive_[k] / lazy / static_cast<double>(m_);
-      result_.worst_share = std::min(result_.worst_share, not_positive_[k] / lazy);
+      result_.share_not_positive += not_positive_[k] / steps / static_cast<double>(m_);
+      result_.worst_share = std::min(result_.worst_share, not_positive_[k] / steps);
       const double before = norm2(start_, k), a0 = start_[problem_.d * ld_ + k], aT = a()[k];
       const double told = before + rule_.lr * rule_.lr * sum_[k] - a0 * a0 + aT * aT;
-      result_.identity_error = std::max(result_.identity_error, std::fabs(norm2(columns_, k) - told) / before);
+      result_.identity_error =
+          std::max(result_.identity_error, std::fabs(norm2(columns_, k) - told) / before);
     }
-    result_.share_far /= lazy * static_cast<double>(m_);
-    result_.mean_square_residual /= static_cast<double>(std::max<int64_t>(result_.steps, 1));
+    result_.share_far /= steps * static_cast<double>(m_);
+    result_.mean_square_residual /= steps;
   }
 
   double norm2(const Buffer& columns, int64_t k) const {
@@ -112,7 +121,8 @@ class Probe {
 
 }  // namespace
 
-LazyProbe probe_lazy(const Rule& rule, const Problem& problem, int64_t m, double init_scale, uint64_t seed, int64_t most_steps) {
+LazyProbe probe_lazy(const Rule& rule, const Problem& problem, int64_t m, double init_scale,
+                     uint64_t seed, int64_t most_steps) {
   return Probe(rule, problem, m, init_scale, seed).run(most_steps);
 }
 

@@ -15,18 +15,21 @@ namespace {
 void check_finite(const Matrix& matrix, const std::string& path) {
   for (size_t i = 0; i < matrix.values.size(); ++i) {
     if (std::isfinite(matrix.values[i])) continue;
-    const auto row = static_cast<int64_t>(i) / matrix.cols, col = static_cast<int64_t>(i) % matrix.cols;
-    throw Error(internal::concat(path, ": row ", row + 1, ", column ", col + 1, " is ", number_text(matrix.values[i]),
-                                 "; all numbers must be finite"));
+    const auto row = static_cast<int64_t>(i) / matrix.cols,
+               col = static_cast<int64_t>(i) % matrix.cols;
+    throw Error(internal::concat(path, ": row ", row + 1, ", column ", col + 1, " is ",
+                                 number_text(matrix.values[i]), "; all numbers must be finite"));
   }
 }
 
-// --- .npy: "\x93NUMPY", major, minor, length of the header (2 bytes in version 1, else 4), a Python dict, the data ---
+// --- .npy: "\x93NUMPY", major, minor, length of the header (2 bytes in version 1, else 4), a
+// Python dict, the data ---
 
 // The text after 'key': in the header.
 std::string_view entry(std::string_view header, std::string_view key, const std::string& path) {
   const auto place = header.find("'" + std::string(key) + "':");
-  UNLAZY_CHECK(place != std::string_view::npos, path, ": the .npy header has no '", key, "'; save it again with numpy.save");
+  UNLAZY_CHECK(place != std::string_view::npos, path, ": the .npy header has no '", key,
+               "'; save it again with numpy.save");
   auto rest = header.substr(place + key.size() + 3);
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   return rest;
@@ -35,7 +38,8 @@ std::string_view entry(std::string_view header, std::string_view key, const std:
 std::vector<int64_t> shape_of(std::string_view text, const std::string& path) {
   std::vector<int64_t> shape;
   const auto end = text.find(')');
-  UNLAZY_CHECK(!text.empty() && text[0] == '(' && end != std::string_view::npos, path, ": the .npy shape cannot be read");
+  UNLAZY_CHECK(!text.empty() && text[0] == '(' && end != std::string_view::npos, path,
+               ": the .npy shape cannot be read");
   for (size_t i = 1; i < end;) {
     int64_t size = 0;
     const auto [next, error] = std::from_chars(text.data() + i, text.data() + end, size);
@@ -45,8 +49,8 @@ std::vector<int64_t> shape_of(std::string_view text, const std::string& path) {
     i = static_cast<size_t>(next - text.data());
     while (i < end && (text[i] == ',' || text[i] == ' ')) ++i;
   }
-  UNLAZY_CHECK(shape.size() == 1 || shape.size() == 2, path, ": must have one or two dimensions, has shape ",
-               text.substr(0, end + 1));
+  UNLAZY_CHECK(shape.size() == 1 || shape.size() == 2, path,
+               ": must have one or two dimensions, has shape ", text.substr(0, end + 1));
   return shape;
 }
 
@@ -64,7 +68,9 @@ Matrix read_npy(const std::string& path) {
   const std::string file = read_file(path);
   UNLAZY_CHECK(file.size() >= 10 && file.compare(0, 6, "\x93NUMPY") == 0, path,
                ": is not a .npy file; save it with numpy.save");
-  const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(file[i])); };
+  const auto byte = [&](size_t i) {
+    return static_cast<size_t>(static_cast<unsigned char>(file[i]));
+  };
   const size_t major = byte(6);
   UNLAZY_CHECK(major >= 1 && major <= 3, path, ": has .npy version ", major, ", known are 1 to 3");
   const size_t begin = major == 1 ? 10 : 12;
@@ -76,7 +82,8 @@ Matrix read_npy(const std::string& path) {
 
   const auto descr = entry(header, "descr", path).substr(0, 5);
   const bool is_double = descr == "'<f8'";
-  UNLAZY_CHECK(is_double || descr == "'<f4'", path, ": must hold float32 or float64, little-endian, has dtype ", descr,
+  UNLAZY_CHECK(is_double || descr == "'<f4'", path,
+               ": must hold float32 or float64, little-endian, has dtype ", descr,
                "; save array.astype('float64')");
   UNLAZY_CHECK(entry(header, "fortran_order", path).substr(0, 5) == "False", path,
                ": is in Fortran order; save numpy.ascontiguousarray(array)");
@@ -85,11 +92,13 @@ Matrix read_npy(const std::string& path) {
   Matrix matrix{shape[0], shape.size() == 2 ? shape[1] : 1, {}};
   const size_t size = is_double ? 8 : 4, bytes = file.size() - begin - length;
   const auto count = static_cast<size_t>(matrix.rows) * static_cast<size_t>(matrix.cols);
-  UNLAZY_CHECK(count / static_cast<size_t>(matrix.cols) == static_cast<size_t>(matrix.rows) && count <= bytes / size &&
-                   count * size == bytes,
-               path, ": has ", bytes, " bytes of numbers, expected ", matrix.rows, " x ", matrix.cols, " of ", size, " bytes");
+  UNLAZY_CHECK(count / static_cast<size_t>(matrix.cols) == static_cast<size_t>(matrix.rows) &&
+                   count <= bytes / size && count * size == bytes,
+               path, ": has ", bytes, " bytes of numbers, expected ", matrix.rows, " x ",
+               matrix.cols, " of ", size, " bytes");
   const char* data = file.data() + begin + length;
-  is_double ? append<double>(matrix.values, data, count) : append<float>(matrix.values, data, count);
+  is_double ? append<double>(matrix.values, data, count)
+            : append<float>(matrix.values, data, count);
   return matrix;
 }
 
@@ -145,8 +154,8 @@ Matrix read_csv(const std::string& path) {
       matrix.cols = count;
       first = number;
     }
-    UNLAZY_CHECK(count == matrix.cols, path, ": line ", number, " has ", count, " numbers, expected ", matrix.cols,
-                 " as in line ", first);
+    UNLAZY_CHECK(count == matrix.cols, path, ": line ", number, " has ", count,
+                 " numbers, expected ", matrix.cols, " as in line ", first);
     ++matrix.rows;
   }
   UNLAZY_CHECK(matrix.rows > 0, path, ": holds no numbers");
@@ -160,7 +169,8 @@ bool ends_with(const std::string& text, std::string_view end) {
 }  // namespace
 
 Matrix read_matrix(const std::string& path) {
-  UNLAZY_CHECK_USAGE(ends_with(path, ".npy") || ends_with(path, ".csv"), path, ": must be a .npy or .csv file");
+  UNLAZY_CHECK_USAGE(ends_with(path, ".npy") || ends_with(path, ".csv"), path,
+                     ": must be a .npy or .csv file");
   auto matrix = ends_with(path, ".npy") ? read_npy(path) : read_csv(path);
   check_finite(matrix, path);
   return matrix;

@@ -9,7 +9,8 @@
 namespace unlazy::synthetic {
 
 void resize(Observation& out, int64_t m, int64_t d) {
-  for (auto* list : {&out.norm, &out.align, &out.cos, &out.a, &out.distance}) list->resize(static_cast<size_t>(m));
+  for (auto* list : {&out.norm, &out.align, &out.cos, &out.a, &out.distance})
+    list->resize(static_cast<size_t>(m));
   out.theta.resize(static_cast<size_t>(d));
 }
 
@@ -18,8 +19,8 @@ double cosine(double align, double norm, double teacher_norm) {
   return size > 0 ? std::clamp(align / size, -1.0, 1.0) : 0.0;
 }
 
-void observe_block(const double* now, const double* change, int64_t ld, int64_t first, int64_t count, const Problem& problem,
-                   Observation& out) {
+void observe_block(const double* now, const double* change, int64_t ld, int64_t first,
+                   int64_t count, const Problem& problem, Observation& out) {
   constexpr int64_t kAtOnce = 32;
   for (int64_t begin = 0; begin < count; begin += kAtOnce) {
     const int64_t size = std::min(kAtOnce, count - begin);
@@ -54,7 +55,8 @@ std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d
   const auto n = static_cast<size_t>(d);
   std::vector<double> s(n * n);
   for (size_t j = 0; j < n; ++j) {
-    kernels().transposed_times(columns, ld, d, columns + static_cast<int64_t>(j) * ld, s.data() + j * n);
+    kernels().transposed_times(columns, ld, d, columns + static_cast<int64_t>(j) * ld,
+                               s.data() + j * n);
   }
   double total = 0;
   for (size_t j = 0; j < n; ++j) total += s[j * n + j];
@@ -67,7 +69,8 @@ std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d
         off += x * x;
         if (std::fabs(x) <= 1e-18 * total) continue;
         const double theta = (s[q * n + q] - s[p * n + p]) / (2 * x);
-        const double t = std::copysign(1.0, theta) / (std::fabs(theta) + std::sqrt(theta * theta + 1));
+        const double t =
+            std::copysign(1.0, theta) / (std::fabs(theta) + std::sqrt(theta * theta + 1));
         const double c = 1 / std::sqrt(t * t + 1), sine = t * c;
         for (size_t k = 0; k < n; ++k) {
           const double kp = s[k * n + p], kq = s[k * n + q];
@@ -89,14 +92,17 @@ std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d
   return values;
 }
 
-Buffer initial_columns(const Rule& rule, int64_t m, int64_t d, int64_t ld, double scale, uint64_t seed) {
+Buffer initial_columns(const Rule& rule, int64_t m, int64_t d, int64_t ld, double scale,
+                       uint64_t seed) {
   Buffer columns((d + 1) * ld);
-  const double w_scale = scale / std::sqrt(static_cast<double>(d)), a_scale = scale / std::sqrt(static_cast<double>(m));
+  const double w_scale = scale / std::sqrt(static_cast<double>(d)),
+               a_scale = scale / std::sqrt(static_cast<double>(m));
   const double level = std::pow(rule.lr, 0.25);
   for (int64_t i = 0; i < m; ++i) {
     Rng rng(seed, Stream::kInit, static_cast<uint64_t>(i));
     for (int64_t j = 0; j < d; ++j) columns[j * ld + i] = w_scale * rng.normal();
-    columns[d * ld + i] = rule.is_oscillation ? (rng.bernoulli(0.5) ? 0.0 : level * rng.sign()) : a_scale * rng.normal();
+    columns[d * ld + i] = rule.is_oscillation ? (rng.bernoulli(0.5) ? 0.0 : level * rng.sign())
+                                              : a_scale * rng.normal();
   }
   return columns;
 }

@@ -20,8 +20,8 @@ struct ModelOptions {
   double teacher_norm = 1;
   int64_t teacher_nonzeros = 0;  // 0: dense
   double init_scale = 1;
-  std::string inputs;   // .npy or .csv, [n, d]
-  std::string teacher;  // .npy or .csv, d numbers
+  std::string inputs;      // .npy or .csv, [n, d]
+  std::string teacher;     // .npy or .csv, d numbers
   int64_t data_seed = -1;  // -1: each seed draws its own data
 };
 OptionTable describe(ModelOptions& options);
@@ -46,9 +46,10 @@ OptionTable describe(MethodOptions& options);
 /// What is recorded.
 struct RecordOptions {
   int64_t records = 200;
-  std::string spacing = "log";      // or "linear"
-  std::vector<int64_t> neurons = {0};    // whose full state is recorded
-  std::vector<int64_t> snapshots;        // steps at which all neurons are recorded; empty: 0 and three more
+  std::string spacing = "linear";  // or "log"
+  std::vector<int64_t> neurons;    // whose full state is recorded; empty: the first four
+  std::vector<int64_t>
+      snapshots;  // steps at which all neurons are recorded; empty: 0 and three more
   int64_t histogram_bins = 50;
 };
 OptionTable describe(RecordOptions& options);
@@ -59,8 +60,9 @@ struct SyntheticOptions {
   RecordOptions record;
 };
 
-/// Fills in what depends on other options (sigma, rho, seeds, the width of a diagonal network) and checks what a single row
-/// cannot. Throws a misuse Error. Afterwards the options say in full what will run.
+/// Fills in what depends on other options (sigma, rho, seeds, the width of a diagonal network) and
+/// checks what a single row cannot. Throws a misuse Error. Afterwards the options say in full what
+/// will run.
 void resolve(SyntheticOptions& options);
 
 /// One run of the grid.

@@ -27,7 +27,8 @@ std::vector<double> absolute(std::vector<double> list) {
 }
 
 // Weights of random directions whose largest |w_i| and |a_i| are `size`.
-Buffer small_columns(const Rule& rule, int64_t m, int64_t d, int64_t ld, double size, uint64_t seed) {
+Buffer small_columns(const Rule& rule, int64_t m, int64_t d, int64_t ld, double size,
+                     uint64_t seed) {
   Buffer columns = initial_columns(rule, m, d, ld, 1, seed);
   double w_max = 0, a_max = 0;
   for (int64_t i = 0; i < m; ++i) {
@@ -55,11 +56,13 @@ OscillationProbe probe_oscillation(const ModelOptions& model, double lr, uint64_
   std::vector<Problem> problems;
   std::vector<std::unique_ptr<Engine>> engines;
   for (uint64_t s = 0; s < kSeeds; ++s) problems.push_back(make_problem(lemma, seed + s));
-  for (uint64_t s = 0; s < kSeeds; ++s) engines.push_back(make_engine(lemma, rule, problems[s], seed + s));
+  for (uint64_t s = 0; s < kSeeds; ++s)
+    engines.push_back(make_engine(lemma, rule, problems[s], seed + s));
   OscillationProbe probe;
   probe.level = std::sqrt(lr);
   const double most = std::min(1 / (lr * lr), kMostSteps);
-  const auto stride = std::max<int64_t>(1, static_cast<int64_t>(0.5 * std::log(1 / lr) * std::pow(lr, -1.5) / 100));
+  const auto stride =
+      std::max<int64_t>(1, static_cast<int64_t>(0.5 * std::log(1 / lr) * std::pow(lr, -1.5) / 100));
   Observation seen;
   while (static_cast<double>(probe.steps + stride) <= most) {
     probe.steps += stride;
@@ -67,7 +70,8 @@ OscillationProbe probe_oscillation(const ModelOptions& model, double lr, uint64_
     for (auto& engine : engines) {
       if (engine->run_to(probe.steps) < probe.steps) return probe;
       engine->observe(seen);
-      for (const double norm : seen.norm) total += norm * norm / static_cast<double>(seen.norm.size());
+      for (const double norm : seen.norm)
+        total += norm * norm / static_cast<double>(seen.norm.size());
     }
     probe.last = total / kSeeds;
     if (probe.last > probe.level) continue;
@@ -83,8 +87,10 @@ AlignmentProbe probe_alignment(const Problem& problem, double lr, double rate, u
   const double log_lr = std::log(1 / lr), size = problem.teacher_norm;
   AlignmentProbe probe;
   probe.t2 = static_cast<int64_t>(std::ceil(std::min(kMostSteps, log_lr / (rate * size))));
-  probe.t3 = probe.t2 + static_cast<int64_t>(std::ceil(std::min(kMostSteps, log_lr / (rate * size * size))));
-  const auto engine = make_gram(rule, problem, small_columns(rule, m, problem.d, ld, std::sqrt(lr), seed), m, ld, seed);
+  probe.t3 = probe.t2 +
+             static_cast<int64_t>(std::ceil(std::min(kMostSteps, log_lr / (rate * size * size))));
+  const auto engine = make_gram(
+      rule, problem, small_columns(rule, m, problem.d, ld, std::sqrt(lr), seed), m, ld, seed);
   std::vector<int64_t> times = {probe.t2, probe.t3};
   for (int64_t i = 1; i <= kLooks; ++i) times.push_back(probe.t3 * i / kLooks);
   std::sort(times.begin(), times.end());

@@ -6,8 +6,8 @@
 namespace unlazy::synthetic {
 
 bool has_phase_one(const SyntheticOptions& options, const RunResult& run) {
-  return options.model.family == "linear" && options.method.method == "label-noise-sgd" && options.method.batch_size == 1 &&
-         run.setting.sigma > 0 && !run.records.empty();
+  return options.model.family == "linear" && options.method.method == "label-noise-sgd" &&
+         options.method.batch_size == 1 && run.setting.sigma > 0 && !run.records.empty();
 }
 
 PhaseOne phase_one(const SyntheticOptions& options, const RunResult& run) {
@@ -19,7 +19,8 @@ PhaseOne phase_one(const SyntheticOptions& options, const RunResult& run) {
   const double norm_end = plateau_of(run).norm;
   PhaseOne curve;
   for (int i = 1; i <= kPoints; ++i) {
-    const double norm = start.norm_mean * std::pow(norm_end / start.norm_mean, static_cast<double>(i) / kPoints);
+    const double norm =
+        start.norm_mean * std::pow(norm_end / start.norm_mean, static_cast<double>(i) / kPoints);
     const double q = q0 * (norm / start.norm_mean) * (norm / start.norm_mean);
     const double step = (std::log(q0 / q) - lr / 2 * (q0 - q)) / (lr * lr * sigma2);
     if (!(step > 0) || lr * q >= 2 || step > static_cast<double>(options.method.steps)) continue;
@@ -31,9 +32,11 @@ PhaseOne phase_one(const SyntheticOptions& options, const RunResult& run) {
 }
 
 Plateau plateau_of(const RunResult& run) {
-  const double root_d = std::sqrt(static_cast<double>(run.d)), m = static_cast<double>(run.num_neurons);
+  const double root_d = std::sqrt(static_cast<double>(run.d)),
+               m = static_cast<double>(run.num_neurons);
   const double mean_abs = std::sqrt(2 / std::numbers::pi);  // of a standard normal
-  return {mean_abs * std::sqrt(run.teacher_norm * root_d / m), mean_abs * std::sqrt(run.teacher_norm / (root_d * m))};
+  return {mean_abs * std::sqrt(run.teacher_norm * root_d / m),
+          mean_abs * std::sqrt(run.teacher_norm / (root_d * m))};
 }
 
 }  // namespace unlazy::synthetic

@@ -10,7 +10,8 @@
 namespace unlazy::synthetic {
 namespace {
 
-// Places in the data stream: training row i is drawn at step i, test rows and the teacher far behind.
+// Places in the data stream: training row i is drawn at step i, test rows and the teacher far
+// behind.
 constexpr uint64_t kTestRows = uint64_t{1} << 40, kTeacher = uint64_t{1} << 41;
 
 void draw_row(uint64_t seed, uint64_t place, int64_t d, double* row) {
@@ -37,10 +38,11 @@ std::vector<double> draw_teacher(const ModelOptions& options, uint64_t seed, int
 
 std::vector<double> read_teacher(const std::string& path, int64_t d) {
   auto matrix = read_matrix(path);
-  UNLAZY_CHECK(matrix.rows == 1 || matrix.cols == 1, path, ": theta* must be one row or one column, has ", matrix.rows,
-               " x ", matrix.cols);
+  UNLAZY_CHECK(matrix.rows == 1 || matrix.cols == 1, path,
+               ": theta* must be one row or one column, has ", matrix.rows, " x ", matrix.cols);
   const auto size = static_cast<int64_t>(matrix.values.size());
-  UNLAZY_CHECK(size == d, path, ": theta* has ", size, " entries, but the inputs have dimension ", d);
+  UNLAZY_CHECK(size == d, path, ": theta* has ", size, " entries, but the inputs have dimension ",
+               d);
   return matrix.values;
 }
 
@@ -101,7 +103,8 @@ Problem make_problem(const ModelOptions& options, uint64_t seed) {
     draw_row(seed, kTestRows + static_cast<uint64_t>(i), p.d, p.test_inputs.data() + i * p.stride);
   }
 
-  p.teacher = options.teacher.empty() ? draw_teacher(options, seed, p.d) : read_teacher(options.teacher, p.d);
+  p.teacher = options.teacher.empty() ? draw_teacher(options, seed, p.d)
+                                      : read_teacher(options.teacher, p.d);
   p.teacher_norm = norm(p.teacher);
   for (int64_t i = 0; i < p.n; ++i) {
     p.targets.push_back(dot(p.input(i), p.teacher.data(), p.d));

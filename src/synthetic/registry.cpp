@@ -26,13 +26,20 @@ const Registry<MakeMethod>& methods() {
   static const Registry<MakeMethod> registry(
       "method",
       {
-          {"label-noise-sgd", "SGD on labels with fresh noise at every step (Eq. 3-4).", label_noise_sgd},
+          {"label-noise-sgd", "SGD on labels with fresh noise at every step (Eq. 3-4).",
+           label_noise_sgd},
           {"sgd", "SGD on clean labels.", sgd},
           {"gd", "Full-batch gradient descent on clean labels.", gradient_descent},
-          {"sam", "Sharpness-aware minimization of the batch's loss, with label noise when --sigma is given.", sam},
-          {"oscillation", "The second layer follows a three-state Markov chain, the first gradient descent (Eq. 6-7).",
+          {"sam",
+           "Sharpness-aware minimization of the batch's loss, with label noise when --sigma is "
+           "given.",
+           sam},
+          {"oscillation",
+           "The second layer follows a three-state Markov chain, the first gradient descent (Eq. "
+           "6-7).",
            oscillation},
-          {"periodic", "Label noise SGD whose noise is on for --period steps, then off, and so on.", periodic},
+          {"periodic", "Label noise SGD whose noise is on for --period steps, then off, and so on.",
+           periodic},
       });
   return registry;
 }
@@ -48,8 +55,9 @@ Rule make_rule(const SyntheticOptions& options, const Setting& setting, int64_t 
   rule.with_replacement = o.sampling == "with";
   rule.batch = rule.is_full_batch ? n : o.batch_size;
   if (rule.period > 0) rule.period = o.period;
-  UNLAZY_CHECK_USAGE(rule.with_replacement || rule.batch <= n, "synthetic: --batch-size ", rule.batch,
-                     " without replacement needs at least as many samples, got ", n, "; lower it or use --sampling with");
+  UNLAZY_CHECK_USAGE(rule.with_replacement || rule.batch <= n, "synthetic: --batch-size ",
+                     rule.batch, " without replacement needs at least as many samples, got ", n,
+                     "; lower it or use --sampling with");
   return rule;
 }
 

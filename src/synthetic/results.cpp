@@ -99,7 +99,8 @@ std::string snapshots_csv(const std::vector<RunResult>& results) {
         csv.setting(run->setting);
         csv.cell(shot.step);
         csv.cell(shot.neuron[i]);
-        for (const double x : {shot.norm[i], shot.align[i], shot.cos[i], shot.a[i], shot.moved[i]}) csv.cell(x);
+        for (const double x : {shot.norm[i], shot.align[i], shot.cos[i], shot.a[i], shot.moved[i]})
+          csv.cell(x);
         csv.end_row();
       }
     }
@@ -154,15 +155,17 @@ std::vector<const RunResult*> runs_of(const std::vector<RunResult>& results, int
 Json group_summary(const std::vector<RunResult>& results, int64_t group) {
   const auto runs = runs_of(results, group);
   const auto& first = *runs.front();
-  Json json = {{"lr", first.setting.lr}, {"sigma", first.setting.sigma}, {"rho", first.setting.rho},
-               {"neurons", first.num_neurons}, {"dim", first.d}, {"teacher_norm", first.teacher_norm}};
+  Json json = {{"lr", first.setting.lr},   {"sigma", first.setting.sigma},
+               {"rho", first.setting.rho}, {"neurons", first.num_neurons},
+               {"dim", first.d},           {"teacher_norm", first.teacher_norm}};
   double seconds = 0, steps = 0;
   Json seeds = Json::array(), diverged = Json::array();
   for (const auto* run : runs) {
     seeds.push_back(run->setting.seed);
     seconds += run->step_seconds;
     if (!run->records.empty()) steps += static_cast<double>(run->records.back().step);
-    if (run->diverged_at >= 0) diverged.push_back({{"seed", run->setting.seed}, {"step", run->diverged_at}});
+    if (run->diverged_at >= 0)
+      diverged.push_back({{"seed", run->setting.seed}, {"step", run->diverged_at}});
   }
   json["seeds"] = seeds;
   json["diverged"] = diverged;
@@ -173,13 +176,15 @@ Json group_summary(const std::vector<RunResult>& results, int64_t group) {
   for (const auto& q : quantities()) {
     const auto band = band_over_seeds(results, group, q.value);
     if (band.mean.empty()) continue;
-    final_values[q.name] = {{"mean", band.mean.back()}, {"sd", band.high.back() - band.mean.back()}};
+    final_values[q.name] = {{"mean", band.mean.back()},
+                            {"sd", band.high.back() - band.mean.back()}};
   }
   json["last"] = final_values;
   return json;
 }
 
-// Times for a table: the recorded ones nearest to 0, 1 %, 10 %, ... of a log run; thinned to about a dozen.
+// Times for a table: the recorded ones nearest to 0, 1 %, 10 %, ... of a log run; thinned to about
+// a dozen.
 std::vector<size_t> table_rows(const Band& band) {
   std::vector<size_t> rows;
   if (band.step.empty()) return rows;
@@ -188,7 +193,8 @@ std::vector<size_t> table_rows(const Band& band) {
     const bool is_last = t + 1 == band.step.size();
     if (band.step[t] < wanted && !is_last) continue;
     rows.push_back(t);
-    wanted = std::max({1.0, band.step.back() / 1e4, band.step[t] * (band.step[t] < band.step.back() / 15 ? 10 : 1.9)});
+    wanted = std::max({1.0, band.step.back() / 1e4,
+                       band.step[t] * (band.step[t] < band.step.back() / 15 ? 10 : 1.9)});
   }
   return rows;
 }
@@ -203,13 +209,17 @@ std::vector<const RunResult*> first_of_groups(const std::vector<RunResult>& resu
   return firsts;
 }
 
-std::string setting_text(const SyntheticOptions& options, const Setting& setting) {
+std::string setting_text(const SyntheticOptions& options, const Setting& setting,
+                         const std::array<const char*, 3>& names) {
   const auto& o = options.method;
   const bool is_single = o.lr.size() * o.sigma.size() * o.rho.size() == 1;
   std::vector<std::string> parts;
-  if (o.lr.size() > 1 || is_single) parts.push_back("lr " + number_text(setting.lr));
-  if (o.sigma.size() > 1 || (is_single && setting.sigma > 0)) parts.push_back("sigma " + number_text(setting.sigma));
-  if (o.rho.size() > 1 || (is_single && setting.rho > 0)) parts.push_back("rho " + number_text(setting.rho));
+  const auto add = [&](const char* name, double value, bool is_shown) {
+    if (is_shown) parts.push_back(name + number_text(value));
+  };
+  add(names[0], setting.lr, o.lr.size() > 1 || is_single);
+  add(names[1], setting.sigma, o.sigma.size() > 1 || (is_single && setting.sigma > 0));
+  add(names[2], setting.rho, o.rho.size() > 1 || (is_single && setting.rho > 0));
   return join(parts);
 }
 
@@ -218,10 +228,11 @@ std::string table_text(const std::vector<RunResult>& results, int64_t group) {
     const char* title;
     double Record::*value;
   };
-  constexpr Column kColumns[] = {{"|w|", &Record::norm_mean}, {"|<w,theta*>|", &Record::align_abs_mean},
-                                 {"|cos|", &Record::cos_abs_mean}, {"|a|", &Record::a_abs_mean},
-                                 {"train loss", &Record::train_loss}, {"test loss", &Record::test_loss},
-                                 {"outside", &Record::outside_share}};
+  constexpr Column kColumns[] = {
+      {"|w|", &Record::norm_mean},         {"|<w,theta*>|", &Record::align_abs_mean},
+      {"|cos|", &Record::cos_abs_mean},    {"|a|", &Record::a_abs_mean},
+      {"train loss", &Record::train_loss}, {"test loss", &Record::test_loss},
+      {"outside", &Record::outside_share}};
   const bool has_spread = runs_of(results, group).size() > 1;
   std::ostringstream out;
   out << std::left << std::setw(10) << "step";
@@ -229,7 +240,8 @@ std::string table_text(const std::vector<RunResult>& results, int64_t group) {
   out << "\n";
   const auto times = band_over_seeds(results, group, &Record::norm_mean);
   std::vector<Band> bands;
-  for (const auto& column : kColumns) bands.push_back(band_over_seeds(results, group, column.value));
+  for (const auto& column : kColumns)
+    bands.push_back(band_over_seeds(results, group, column.value));
   for (const size_t t : table_rows(times)) {
     out << std::setw(10) << static_cast<int64_t>(times.step[t]);
     for (const auto& band : bands) {
@@ -243,15 +255,19 @@ std::string table_text(const std::vector<RunResult>& results, int64_t group) {
 }
 
 Json summary(const SyntheticOptions& options, const std::vector<RunResult>& results) {
-  Json json = {{"method", options.method.method}, {"family", options.model.family}, {"engine", options.model.engine},
+  Json json = {{"method", options.method.method},
+               {"family", options.model.family},
+               {"engine", options.model.engine},
                {"runs", results.size()}};
   Json list = Json::array();
-  for (const auto* run : first_of_groups(results)) list.push_back(group_summary(results, run->setting.group));
+  for (const auto* run : first_of_groups(results))
+    list.push_back(group_summary(results, run->setting.group));
   json["settings"] = list;
   return json;
 }
 
-void write_results(const std::string& folder, const SyntheticOptions& options, const std::vector<RunResult>& results) {
+void write_results(const std::string& folder, const SyntheticOptions& options,
+                   const std::vector<RunResult>& results) {
   write_file(folder + "/curves.csv", curves_csv(results));
   write_file(folder + "/neurons.csv", neurons_csv(options, results));
   write_file(folder + "/snapshots.csv", snapshots_csv(results));

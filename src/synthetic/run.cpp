@@ -6,7 +6,6 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
 #include "core/error.h"
@@ -17,64 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kMostShown = 2000;  // neurons of a snapshot
+constexpr int64_t kMostShown = 2000;    // neurons of a snapshot
 constexpr double kHistogramTop = 1.25;  // of the largest initial norm
-
-double mean(const std::vector<double>& list) {
-  return std::accumulate(list.begin(), list.end(), 0.0) / static_cast<double>(list.size());
-}
-
-double mean_abs(const std::vector<double>& list) {
-  double total = 0;
-  for (const double x : list) total += std::fabs(x);
-  return total / static_cast<double>(list.size());
-}
-
-double median(std::vector<double> list) {
-  const auto middle = list.begin() + static_cast<int64_t>(list.size() / 2);
-  std::nth_element(list.begin(), middle, list.end());
-  if (list.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(list.begin(), middle)) / 2;
-}
-
-double effective_rank(const std::vector<double>& spectrum) {
-  const double total = std::accumulate(spectrum.begin(), spectrum.end(), 0.0);
-  if (!(total > 0)) return 0;
-  double entropy = 0;
-  for (const double s : spectrum) {
-    if (s > 0) entropy -= s / total * std::log(s / total);
-  }
-  return std::exp(entropy);
-}
-
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double total = 0;
-  for (size_t j = 0; j < a.size(); ++j) total += (a[j] - b[j]) * (a[j] - b[j]);
-  return std::sqrt(total);
-}
-
-Record summarise(const Observation& seen, const Problem& problem, double loss_factor, double ball, int64_t step) {
-  Record r;
-  r.step = step;
-  r.train_loss = loss_factor * problem.mean_square(seen.theta.data(), false);
-  r.test_loss = loss_factor * problem.mean_square(seen.theta.data(), true);
-  r.norm_mean = mean(seen.norm);
-  r.norm_median = median(seen.norm);
-  const auto [low, high] = std::minmax_element(seen.norm.begin(), seen.norm.end());
-  r.norm_min = *low;
-  r.norm_max = *high;
-  for (const double x : seen.norm) r.norm_square_mean += x * x / static_cast<double>(seen.norm.size());
-  r.align_mean = mean(seen.align);
-  r.align_abs_mean = mean_abs(seen.align);
-  r.cos_abs_mean = mean_abs(seen.cos);
-  r.a_abs_mean = mean_abs(seen.a);
-  r.teacher_distance = distance(seen.theta, problem.teacher);
-  r.moved_mean = mean(seen.distance);
-  const auto outside = std::count_if(seen.distance.begin(), seen.distance.end(), [&](double x) { return x > ball; });
-  r.outside_share = static_cast<double>(outside) / static_cast<double>(seen.distance.size());
-  r.effective_rank = effective_rank(seen.spectrum);
-  return r;
-}
 
 std::vector<int64_t> histogram(const std::vector<double>& norms, int64_t bins, double width) {
   std::vector<int64_t> counts(static_cast<size_t>(bins));
@@ -104,8 +47,12 @@ Snapshot take_snapshot(const Observation& seen, int64_t step) {
 // Keeps what one look at the network yields.
 class Keeper {
  public:
-  Keeper(const SyntheticOptions& options, const Problem& problem, const Engine& engine, RunResult& result)
-      : options_(options), problem_(problem), engine_(engine), result_(result),
+  Keeper(const SyntheticOptions& options, const Problem& problem, const Engine& engine,
+         RunResult& result)
+      : options_(options),
+        problem_(problem),
+        engine_(engine),
+        result_(result),
         ball_(1 / std::sqrt(static_cast<double>(engine.num_neurons()))) {
     result_.escape.assign(static_cast<size_t>(engine.num_neurons()), -1);
   }
@@ -116,7 +63,8 @@ class Keeper {
     result_.records.push_back(summarise(seen_, problem_, loss_factor, ball_, step));
     const auto bins = options_.record.histogram_bins;
     if (result_.bin_width == 0) {
-      result_.bin_width = kHistogramTop * result_.records.front().norm_max / static_cast<double>(bins);
+      result_.bin_width =
+          kHistogramTop * result_.records.front().norm_max / static_cast<double>(bins);
     }
     result_.histograms.push_back(histogram(seen_.norm, bins, result_.bin_width));
     for (size_t i = 0; i < seen_.distance.size(); ++i) {
@@ -124,11 +72,12 @@ class Keeper {
     }
     for (const int64_t i : options_.record.neurons) {
       const auto k = static_cast<size_t>(i);
-      result_.neurons.push_back(
-          {step, i, seen_.norm[k], seen_.align[k], seen_.cos[k], seen_.a[k], seen_.distance[k], engine_.neuron(i)});
+      result_.neurons.push_back({step, i, seen_.norm[k], seen_.align[k], seen_.cos[k], seen_.a[k],
+                                 seen_.distance[k], engine_.neuron(i)});
     }
     const auto& shots = options_.record.snapshots;
-    if (std::binary_search(shots.begin(), shots.end(), step)) result_.snapshots.push_back(take_snapshot(seen_, step));
+    if (std::binary_search(shots.begin(), shots.end(), step))
+      result_.snapshots.push_back(take_snapshot(seen_, step));
   }
 
  private:
@@ -143,41 +92,34 @@ class Keeper {
 // So many runs at once that their largest arrays stay below about a gigabyte.
 int64_t threads_that_fit(const SyntheticOptions& options, int64_t threads) {
   if (options.model.family == "diagonal") return threads;
-  const double bytes = 3.0 * 8 * static_cast<double>(options.model.width) * static_cast<double>(options.model.dim + 1);
+  const double bytes = 3.0 * 8 * static_cast<double>(options.model.width) *
+                       static_cast<double>(options.model.dim + 1);
   return std::clamp<int64_t>(static_cast<int64_t>(1e9 / bytes), 1, threads);
 }
 
 }  // namespace
 
-const std::vector<Quantity>& quantities() {
-  static const std::vector<Quantity> list = {
-      {"train_loss", "loss on the training set, clean targets", &Record::train_loss},
-      {"test_loss", "loss on the test set", &Record::test_loss},
-      {"norm_mean", "mean |w_i|", &Record::norm_mean},
-      {"norm_median", "median |w_i|", &Record::norm_median},
-      {"norm_min", "smallest |w_i|", &Record::norm_min},
-      {"norm_max", "largest |w_i|", &Record::norm_max},
-      {"norm_square_mean", "mean |w_i|^2", &Record::norm_square_mean},
-      {"align_mean", "mean <w_i, theta*>", &Record::align_mean},
-      {"align_abs_mean", "mean |<w_i, theta*>|", &Record::align_abs_mean},
-      {"cos_abs_mean", "mean |cos(w_i, theta*)|", &Record::cos_abs_mean},
-      {"a_abs_mean", "mean |a_i|", &Record::a_abs_mean},
-      {"teacher_distance", "|theta - theta*|", &Record::teacher_distance},
-      {"moved_mean", "mean |w_i - w_i(0)|", &Record::moved_mean},
-      {"outside_share", "share of neurons outside the lazy ball", &Record::outside_share},
-      {"effective_rank", "effective rank of W", &Record::effective_rank},
-  };
-  return list;
-}
-
 std::vector<int64_t> record_times(const SyntheticOptions& options) {
+  constexpr int64_t kEarly = 40;
   const int64_t steps = options.method.steps, count = options.record.records;
   std::vector<int64_t> times = {0, steps};
-  for (int64_t i = 0; i < count; ++i) {
-    const double part = static_cast<double>(i) / static_cast<double>(std::max<int64_t>(count - 1, 1));
-    const double time = options.record.spacing == "linear" ? part * static_cast<double>(steps)
-                                                            : std::pow(static_cast<double>(std::max<int64_t>(steps, 1)), part);
-    times.push_back(std::min(steps, static_cast<int64_t>(std::llround(time))));
+  const auto add_log = [&](double end, int64_t number) {
+    for (int64_t i = 0; i < number; ++i) {
+      const double part =
+          static_cast<double>(i) / static_cast<double>(std::max<int64_t>(number - 1, 1));
+      times.push_back(
+          std::min(steps, static_cast<int64_t>(std::llround(std::pow(std::max(end, 1.0), part)))));
+    }
+  };
+  if (options.record.spacing == "linear") {
+    const double gap =
+        static_cast<double>(steps) / static_cast<double>(std::max<int64_t>(count - 1, 1));
+    for (int64_t i = 0; i < count; ++i)
+      times.push_back(
+          std::min(steps, static_cast<int64_t>(std::llround(gap * static_cast<double>(i)))));
+    add_log(gap, kEarly);
+  } else {
+    add_log(static_cast<double>(steps), count);
   }
   times.insert(times.end(), options.record.snapshots.begin(), options.record.snapshots.end());
   std::sort(times.begin(), times.end());
@@ -185,7 +127,8 @@ std::vector<int64_t> record_times(const SyntheticOptions& options) {
   return times;
 }
 
-RunResult simulate(const SyntheticOptions& options, const Setting& setting, const std::function<bool()>& should_stop) {
+RunResult simulate(const SyntheticOptions& options, const Setting& setting,
+                   const std::function<bool()>& should_stop) {
   const Problem problem = make_problem(options.model, setting.seed);
   const Rule rule = make_rule(options, setting, problem.n);
   const auto engine = make_engine(options.model, rule, problem, setting.seed);
@@ -245,18 +188,22 @@ std::vector<RunResult> simulate_all(const SyntheticOptions& options, int64_t thr
   return results;
 }
 
-std::string divergence_message(const SyntheticOptions& options, const std::vector<RunResult>& results) {
+std::string divergence_message(const SyntheticOptions& options,
+                               const std::vector<RunResult>& results) {
   std::string text;
   for (const auto& run : results) {
     if (run.diverged_at < 0) continue;
     const auto& s = run.setting;
     if (!text.empty()) text += "\n";
-    text += internal::concat("synthetic: lr ", number_text(s.lr), ", sigma ", number_text(s.sigma), ", rho ", number_text(s.rho),
-                             ", seed ", s.seed, " diverged at step ", run.diverged_at, " (its residual passed 1e100 or is not a number); ",
+    text += internal::concat("synthetic: lr ", number_text(s.lr), ", sigma ", number_text(s.sigma),
+                             ", rho ", number_text(s.rho), ", seed ", s.seed, " diverged at step ",
+                             run.diverged_at, " (its residual passed 1e100 or is not a number); ",
                              run.records.size(), " records before it are kept; use a smaller --lr");
     if (options.model.family == "linear") {
       const double factor = options.method.loss == "full" ? 2 : 1;
-      text += " (lr times width is " + rounded_text(factor * s.lr * static_cast<double>(run.num_neurons), 3) + ", stable below about 2)";
+      text += " (lr times width is " +
+              rounded_text(factor * s.lr * static_cast<double>(run.num_neurons), 3) +
+              ", stable below about 2)";
     }
   }
   return text;
@@ -276,7 +223,8 @@ Band band_over_seeds(const std::vector<RunResult>& results, int64_t group, doubl
     double total = 0, squares = 0;
     for (const auto* run : runs) total += run->records[t].*value;
     const double average = total / count;
-    for (const auto* run : runs) squares += (run->records[t].*value - average) * (run->records[t].*value - average);
+    for (const auto* run : runs)
+      squares += (run->records[t].*value - average) * (run->records[t].*value - average);
     const double spread = runs.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
     band.step.push_back(static_cast<double>(runs.front()->records[t].step));
     band.mean.push_back(average);

@@ -19,8 +19,13 @@ struct Record {
   double teacher_distance = 0;  // |theta - theta*|
   double moved_mean = 0;        // mean |w_i - w_i(0)|
   double outside_share = 0;     // of neurons with |w_i - w_i(0)| > 1/sqrt(m), Definition 1
-  double effective_rank = 0;    // exp of the entropy of W's normalised singular values (Roy and Vetterli 2007)
+  double effective_rank =
+      0;  // exp of the entropy of W's normalised singular values (Roy and Vetterli 2007)
 };
+
+/// `loss_factor` is 1/2 or 1, `ball` the radius of Definition 1.
+Record summarise(const Observation& seen, const Problem& problem, double loss_factor, double ball,
+                 int64_t step);
 
 /// The columns of curves.csv: every number of a Record, written once.
 struct Quantity {
@@ -48,13 +53,13 @@ struct RunResult {
   int64_t num_neurons = 0, d = 0;
   double teacher_norm = 0, largest_input = 0;
   std::vector<Record> records;
-  double bin_width = 0;                       // of the histograms of |w_i|; the last bin holds what is larger too
+  double bin_width = 0;  // of the histograms of |w_i|; the last bin holds what is larger too
   std::vector<std::vector<int64_t>> histograms;  // [records, bins]
   std::vector<NeuronRecord> neurons;
   std::vector<Snapshot> snapshots;
-  std::vector<int64_t> escape;                // [m], first recorded step outside the ball, -1 never
-  int64_t diverged_at = -1;                   // the step whose residual was not finite, -1 none
-  double step_seconds = 0;                    // spent in steps, not in records
+  std::vector<int64_t> escape;  // [m], first recorded step outside the ball, -1 never
+  int64_t diverged_at = -1;     // the step whose residual was not finite, -1 none
+  double step_seconds = 0;      // spent in steps, not in records
 };
 
 /// The steps at which is recorded, from 0 to the last, ascending.
@@ -64,16 +69,20 @@ std::vector<int64_t> record_times(const SyntheticOptions& options);
 RunResult simulate(const SyntheticOptions& options, const Setting& setting,
                    const std::function<bool()>& should_stop = {});
 
-/// All runs over `threads` threads (0: all cores; fewer when the runs are so wide that memory would not do). The results do not depend
-/// on the number of threads. `on_done` is called after each run, by one thread at a time.
-std::vector<RunResult> simulate_all(const SyntheticOptions& options, int64_t threads,
-                                    const std::function<void(int64_t done, int64_t total)>& on_done = {},
-                                    const std::function<bool()>& should_stop = {});
+/// All runs over `threads` threads (0: all cores; fewer when the runs are so wide that memory would
+/// not do). The results do not depend on the number of threads. `on_done` is called after each run,
+/// by one thread at a time.
+std::vector<RunResult> simulate_all(
+    const SyntheticOptions& options, int64_t threads,
+    const std::function<void(int64_t done, int64_t total)>& on_done = {},
+    const std::function<bool()>& should_stop = {});
 
 /// "synthetic: lr 0.01, sigma 4, rho 0, seed 0 diverged at step 123; ..."; empty when none did.
-std::string divergence_message(const SyntheticOptions& options, const std::vector<RunResult>& results);
+std::string divergence_message(const SyntheticOptions& options,
+                               const std::vector<RunResult>& results);
 
-/// Mean and standard deviation of a quantity over the seeds of a group, at each time that all of its runs reached.
+/// Mean and standard deviation of a quantity over the seeds of a group, at each time that all of
+/// its runs reached.
 struct Band {
   std::vector<double> step, mean, low, high;
 };

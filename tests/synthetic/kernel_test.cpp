@@ -21,20 +21,26 @@ TEST(SyntheticKernel, PhiloxIsTheGeneratorOfCore) {
     kernels(v).philox(kSeed, places.data(), static_cast<int64_t>(places.size()), words.data());
     for (size_t i = 0; i < places.size(); ++i) {
       Rng rng(kSeed, Stream::kOrder, places[i] >> 8);
-      for (size_t w = 0; w < 4; ++w) EXPECT_EQ(words[w * places.size() + i], rng.bits()) << kernels(v).name;
+      for (size_t w = 0; w < 4; ++w)
+        EXPECT_EQ(words[w * places.size() + i], rng.bits()) << kernels(v).name;
     }
   }
 }
 
-// One step on two neurons in one dimension, by hand: f = a1 w1 x + a2 w2 x, r = f - y - eps, w_i -= lr r a_i x, a_i -= lr r w_i x.
+// One step on two neurons in one dimension, by hand: f = a1 w1 x + a2 w2 x, r = f - y - eps, w_i -=
+// lr r a_i x, a_i -= lr r w_i x.
 TEST(SyntheticKernel, OneStepByHand) {
-  const Buffer x = [] { Buffer b(8); b[0] = 2; return b; }();
+  const Buffer x = [] {
+    Buffer b(8);
+    b[0] = 2;
+    return b;
+  }();
   const double y = 1, square = 4, eps = 0.5;
   const uint32_t index = 0;
   for (int64_t v = 0; v < num_kernels(); ++v) {
     Buffer columns(16);
-    columns[0] = 0.5, columns[1] = -1;    // w
-    columns[8] = 2, columns[9] = 0.25;    // a
+    columns[0] = 0.5, columns[1] = -1;  // w
+    columns[8] = 2, columns[9] = 0.25;  // a
     const KernelData data{x.data(), &y, &square, 8, 1};
     ASSERT_EQ(kernels(v).run(columns.data(), 8, data, {&index, &eps, 1, 0.1, 0}), 1);
     const double r = (2 * 0.5 - 0.25) * 2 - 1.5;  // 0
@@ -65,8 +71,11 @@ TEST(SyntheticKernel, InstructionSetsAgree) {
       std::vector<Buffer> ends;
       for (int64_t v = 0; v < num_kernels(); ++v) {
         ends.push_back(initial_columns(rule, d + 1, d, ld, 1, 9));
-        ASSERT_EQ(kernels(v).run(ends.back().data(), ld, problem.kernel_data(), {draws.index(), draws.noise(), 4003, 1e-3, rho}), 4003);
-        for (int64_t i = 0; i < ends.back().size(); ++i) EXPECT_NEAR(ends.back()[i], ends[0][i], 1e-12) << kernels(v).name << " d " << d;
+        ASSERT_EQ(kernels(v).run(ends.back().data(), ld, problem.kernel_data(),
+                                 {draws.index(), draws.noise(), 4003, 1e-3, rho}),
+                  4003);
+        for (int64_t i = 0; i < ends.back().size(); ++i)
+          EXPECT_NEAR(ends.back()[i], ends[0][i], 1e-12) << kernels(v).name << " d " << d;
       }
     }
   }
@@ -77,7 +86,8 @@ TEST(SyntheticKernel, ThinQrIsOrthonormalAndGivesBack) {
     Buffer u(k * m);
     Rng rng(1, Stream::kProbe);
     for (int64_t i = 0; i < u.size(); ++i) u[i] = rng.normal();
-    for (int64_t i = 0; i < m && k > 2; ++i) u[2 * m + i] = u[i] + 1e-9 * u[2 * m + i];  // nearly dependent
+    for (int64_t i = 0; i < m && k > 2; ++i)
+      u[2 * m + i] = u[i] + 1e-9 * u[2 * m + i];  // nearly dependent
     Buffer q = u;
     const Buffer r = thin_qr(q.data(), m, k, m, k);
     for (int64_t i = 0; i < k; ++i) {
@@ -107,7 +117,8 @@ TEST(SyntheticDraws, AreUniform) {
     EXPECT_EQ(std::fabs(draws.noise()[i]), 2);
     sum += draws.noise()[i];
   }
-  for (const int64_t count : counts) EXPECT_NEAR(static_cast<double>(count), kCount / 7.0, 5 * std::sqrt(kCount * 6.0 / 49));
+  for (const int64_t count : counts)
+    EXPECT_NEAR(static_cast<double>(count), kCount / 7.0, 5 * std::sqrt(kCount * 6.0 / 49));
   EXPECT_NEAR(sum, 0, 5 * 2 * std::sqrt(static_cast<double>(kCount)));
 }
 

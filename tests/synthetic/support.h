@@ -10,7 +10,8 @@
 namespace unlazy::synthetic::testing {
 
 /// Resolved options of a small linear network, cheap enough for the direct engine.
-inline SyntheticOptions small_options(const std::string& method, int64_t m, int64_t d, int64_t batch = 1) {
+inline SyntheticOptions small_options(const std::string& method, int64_t m, int64_t d,
+                                      int64_t batch = 1) {
   SyntheticOptions o;
   o.model.width = m;
   o.model.dim = d;
@@ -36,8 +37,9 @@ inline double relative_difference(const std::vector<double>& a, const std::vecto
 }
 
 inline double relative_difference(const Observation& a, const Observation& b) {
-  return std::max({relative_difference(a.norm, b.norm), relative_difference(a.align, b.align), relative_difference(a.a, b.a),
-                   relative_difference(a.distance, b.distance), relative_difference(a.theta, b.theta)});
+  return std::max({relative_difference(a.norm, b.norm), relative_difference(a.align, b.align),
+                   relative_difference(a.a, b.a), relative_difference(a.distance, b.distance),
+                   relative_difference(a.theta, b.theta)});
 }
 
 /// Runs the engine called `engine` and observes it at `step`.
@@ -46,7 +48,8 @@ inline Observation observe_at(SyntheticOptions options, const std::string& engin
   resolve(options);
   const Setting setting = settings(options).front();
   const Problem problem = make_problem(options.model, setting.seed);
-  const auto running = make_engine(options.model, make_rule(options, setting, problem.n), problem, setting.seed);
+  const auto running =
+      make_engine(options.model, make_rule(options, setting, problem.n), problem, setting.seed);
   EXPECT_EQ(running->run_to(step), step);
   Observation seen;
   running->observe(seen);

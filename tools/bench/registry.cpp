@@ -2,12 +2,14 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_bench_train;
+MakeCommand make_bench_synthetic, make_bench_train;
 
 const Registry<MakeCommand>& benchmarks() {
   static const Registry<MakeCommand> registry(
       "bench",
       {
+          {"synthetic", "steps of the two-layer linear network, beside their floor",
+           make_bench_synthetic},
           {"train", "one training step: images/s, and where the time goes", make_bench_train},
       });
   return registry;
