@@ -164,6 +164,8 @@ run_demo() {
     out=runs/demo/noise-rate-$rate
     if [ -e "$out/DONE" ]; then
       echo "$out is finished already; remove it to train again"
+    elif [ -e "$out/config.json" ]; then
+      build/unlazy train --out "$out" --resume
     else
       build/unlazy train --config tools/presets/demo.json --noise flip --noise-rate "$rate" --out "$out"
     fi
