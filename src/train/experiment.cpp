@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "models/weights.h"
+#include "prune/mask.h"
 
 namespace unlazy::train {
 namespace {
@@ -64,6 +65,14 @@ OptionTable describe(RunOptions& o) {
        {.name = "weights",
         .target = &o.weights,
         .help = "A .safetensors file to start from instead of the initialisation."},
+       {.name = "mask",
+        .target = &o.mask,
+        .help = "A .safetensors file with a mask (of `unlazy prune`): weights where it is false "
+                "are held at 0."},
+       {.name = "start-at",
+        .target = &o.start_at,
+        .help = "Begin at this step of the schedules and of the batch order, such as 2000it: with "
+                "--weights of that step's checkpoint, rewinding."},
        {.name = "cuda-graph",
         .target = &o.cuda_graph,
         .help = "On a GPU: capture the step into a CUDA graph."}}};
@@ -106,6 +115,9 @@ Experiment::Experiment(TrainOptions options)
   const int64_t num_classes = splits_.train.num_classes();
   order_ = std::make_unique<data::BatchOrder>(splits_.train.size(), o.batch, seed);
   end_ = last_step(o.run, steps_per_epoch());
+  begin_ = o.run.start_at.in_iterations(steps_per_epoch());
+  UNLAZY_CHECK_USAGE(begin_ <= end_, "train: --start-at ", o.run.start_at.text(),
+                     " is after the end of training, step ", end_);
   schedule_ = std::make_unique<optim::Schedule>(o.schedule, steps_per_epoch(), end_);
   noise_ = noise::make_noise({o.noise, num_classes, seed});
   noise_schedule_ = std::make_unique<noise::NoiseSchedule>(o.noise, steps_per_epoch());
@@ -119,6 +131,7 @@ Experiment::Experiment(TrainOptions options)
   model_->module().train();
   parameters_ =
       std::make_unique<optim::FlatParameters>(model_->module(), compute_.device, compute_.dtype);
+  if (!o.run.mask.empty()) parameters_->set_mask(prune::load_mask(*parameters_, o.run.mask));
   initial_values_ = parameters_->values().clone();
   optimizer_ = optim::make_optimizer(o.optimizer, *parameters_);
 
