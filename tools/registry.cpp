@@ -3,7 +3,7 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_data, make_bench, make_info, make_completion;
+MakeCommand make_train, make_report, make_data, make_bench, make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
@@ -11,6 +11,7 @@ const Registry<MakeCommand>& commands() {
       {
           {"train", "train a network with label noise", make_train},
           {"data", "look at, export or pack a data set", make_data},
+          {"report", "print a table of runs", make_report},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
           {"completion", "print the completion script for bash", make_completion},

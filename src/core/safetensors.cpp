@@ -180,7 +180,8 @@ TensorFile load_tensors(const std::string& path) {
   in.read(text.data(), static_cast<std::streamsize>(length));
   TensorFile file;
   std::vector<Entry> entries;
-  for (const auto& [name, value] : parse_header(path, text).items()) {
+  const Json header = parse_header(path, text);  // items() refers to it
+  for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
       for (const auto& [key, word] : value.items()) {
         UNLAZY_CHECK(word.is_string(), path, ": metadata '", key, "' is not a string");
