@@ -3,7 +3,7 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_data, make_report, make_bench, make_info,
+MakeCommand make_train, make_synthetic, make_prune, make_data, make_report, make_bench, make_info,
     make_completion;
 
 const Registry<MakeCommand>& commands() {
@@ -12,6 +12,7 @@ const Registry<MakeCommand>& commands() {
       {
           {"train", "train a network with label noise", make_train},
           {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory", make_synthetic},
+          {"prune", "accuracy against remaining weights; figure 1c", make_prune},
           {"data", "look at, export or pack a data set", make_data},
           {"report", "print a table of runs", make_report},
           {"bench", "time parts of the program on this machine", make_bench},

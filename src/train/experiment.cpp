@@ -1,5 +1,6 @@
 #include "train/experiment.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 
 #include <cmath>
@@ -127,10 +128,15 @@ Experiment::Experiment(TrainOptions options)
   const auto& images = splits_.train.images;
   model_ = models::make_model(o.model,
                               {images.size(3), images.size(1), images.size(2), num_classes}, seed);
-  if (!o.run.weights.empty()) models::load_weights(*model_, o.run.weights);
   model_->module().train();
   parameters_ =
       std::make_unique<optim::FlatParameters>(model_->module(), compute_.device, compute_.dtype);
+  if (!o.run.weights.empty()) {
+    // Into the master values: fp64 weights stay what they are.
+    const at::NoGradGuard no_grad;
+    models::copy_tensors(o.run.weights, named_tensors());
+    parameters_->publish();
+  }
   if (!o.run.mask.empty()) parameters_->set_mask(prune::load_mask(*parameters_, o.run.mask));
   initial_values_ = parameters_->values().clone();
   optimizer_ = optim::make_optimizer(o.optimizer, *parameters_);
