@@ -50,9 +50,9 @@ class Loop {
 
   Outcome train(int64_t start) {
     start_ = start;
-    if (start == 0) {
-      measure(0);
-      if (is_checkpoint_wanted(0)) checkpoint(0);
+    if (start == experiment_.begin()) {
+      measure(start);
+      if (is_checkpoint_wanted(start)) checkpoint(start);
     }
     for (int64_t step = start; step < experiment_.end(); ++step) {
       watch_.start();
@@ -242,7 +242,8 @@ Outcome run_training(const TrainOptions& options, const Json& config, const Hook
   resolved["precision"] = precision_name(experiment.compute().dtype);
   if (o.resume) check_same_run(resolved, read_json_file(run.file("config.json")), run.path());
   Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
-  const int64_t start = o.resume ? load_newest_checkpoint(run, experiment, recorder) : 0;
+  const int64_t start =
+      o.resume ? load_newest_checkpoint(run, experiment, recorder) : experiment.begin();
   resolved["about"] = about(experiment);
   run.write_config(resolved);
   return train(experiment, run, recorder, start, hooks);
