@@ -11,8 +11,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 TORCH=2.11.0
-# What libtorch_cpu of the CUDA wheel links to; all of CUDA comes only where there is a driver.
+# What libtorch_cpu of the CUDA wheel links to; all of CUDA comes only where there is a driver, with a compiler for the
+# project's own kernels where there is none.
 TORCH_CPU_PARTS=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+NVCC_PARTS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-cccl==13.0.85)
 LIBRARIES=(libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev nlohmann-json3-dev libcxxopts-dev libgtest-dev
   fonts-dejavu-core)
 # program:package
@@ -97,6 +99,7 @@ download_libtorch() {
   local wanted=("torch==$TORCH") flags=()
   if has_nvidia_driver; then
     echo "an NVIDIA driver is here: LibTorch with CUDA"
+    command -v nvcc >/dev/null || wanted+=("${NVCC_PARTS[@]}")
   else
     wanted+=("${TORCH_CPU_PARTS[@]}")
     flags=(--no-deps)
@@ -108,6 +111,8 @@ download_libtorch() {
   rm -rf .libtorch-new
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-compile "${flags[@]}" \
     --target .libtorch-new "${wanted[@]}"
+  # The name that a linker looks for.
+  ln -sf libcudart.so.13 .libtorch-new/nvidia/cu13/lib/libcudart.so
   echo "${wanted[*]}" >.libtorch-new/complete
   rm -rf .libtorch
   mv .libtorch-new .libtorch
@@ -128,8 +133,8 @@ configure() {
   if command -v ccache >/dev/null; then
     flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
-  if has_nvidia_driver && ! command -v nvcc >/dev/null; then
-    echo "nvcc is not in the PATH: building without the project's own CUDA kernels"
+  if ! command -v nvcc >/dev/null && [ -x "$libtorch/../nvidia/cu13/bin/nvcc" ]; then
+    export CUDACXX=$libtorch/../nvidia/cu13/bin/nvcc
   fi
   cmake --preset release "${flags[@]}" >build-configure.log 2>&1 || { cat build-configure.log; die "cmake failed"; }
   mv build-configure.log build/configure.log
@@ -159,6 +164,8 @@ run_demo() {
     out=runs/demo/noise-rate-$rate
     if [ -e "$out/DONE" ]; then
       echo "$out is finished already; remove it to train again"
+    elif [ -e "$out/config.json" ]; then
+      build/unlazy train --out "$out" --resume
     else
       build/unlazy train --config tools/presets/demo.json --noise flip --noise-rate "$rate" --out "$out"
     fi

@@ -3,14 +3,18 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_data, make_bench, make_info, make_completion;
+MakeCommand make_train, make_synthetic, make_report, make_data, make_bench, make_info,
+    make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
       "command",
       {
           {"train", "train a network with label noise", make_train},
+          {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
+           make_synthetic},
           {"data", "look at, export or pack a data set", make_data},
+          {"report", "print a table of runs", make_report},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
           {"completion", "print the completion script for bash", make_completion},

@@ -91,7 +91,8 @@ std::string Options::markdown() const {
         << "\n\n| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
     for (const auto& row : table.rows()) {
       out << "| `--" << row.name << "` | " << cell(row.help);
-      for (const auto& choice : row.choices) out << "<br>`" << choice.name << "`: " << cell(choice.help);
+      for (const auto& choice : row.choices)
+        out << "<br>`" << choice.name << "`: " << cell(choice.help);
       std::string range = row.range.is_any() ? "" : row.range.text();
       if (!row.unit.empty()) range += (range.empty() ? "" : ", ") + row.unit;
       out << " | " << range << " | "

@@ -26,9 +26,9 @@ struct TensorFile {
 };
 
 /// Writes the file whole or not at all. Tensors may be on any device and of any strides; they are
-/// stored row-major, each aligned to its dtype (the format has no gaps, so wide dtypes come first in
-/// the buffer; the names keep their order). One tensor at a time is copied, if at all. Throws Error
-/// for an empty or doubled name, or a dtype that the format does not know.
+/// stored row-major, each aligned to its dtype (the format has no gaps, so wide dtypes come first
+/// in the buffer; the names keep their order). One tensor at a time is copied, if at all. Throws
+/// Error for an empty or doubled name, or a dtype that the format does not know.
 void save_tensors(const std::string& path, const TensorFile& file);
 
 /// Reads a file into CPU tensors that own their memory. Throws Error naming the path for anything

@@ -18,6 +18,7 @@
 #include "optim/loss.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "optim/sharpness_options.h"
 #include "train/train_step.h"
 
 namespace unlazy::train {
@@ -76,7 +77,9 @@ class Experiment {
   /// Runs the update at `step`.
   void run_step(int64_t step);
   /// The augmented images of the batch at `step`, as run_step() reads them.
-  at::Tensor read_batch(int64_t step) { return train_reader_->training_batch(order_->indices(step), step); }
+  at::Tensor read_batch(int64_t step) {
+    return train_reader_->training_batch(order_->indices(step), step);
+  }
   /// The size of the batch at `step`.
   int64_t batch_size(int64_t step) { return static_cast<int64_t>(order_->indices(step).size()); }
 
@@ -85,6 +88,7 @@ class Experiment {
   optim::FlatParameters& parameters() { return *parameters_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
   const optim::Schedule& schedule() const { return *schedule_; }
+  const optim::RhoSchedule& rho_schedule() const { return *rho_schedule_; }
   const noise::NoiseSchedule& noise_schedule() const { return *noise_schedule_; }
   const data::Splits& splits() const { return splits_; }
   measure::Subject subject();
@@ -103,6 +107,7 @@ class Experiment {
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::Loss> loss_;
   std::unique_ptr<optim::Schedule> schedule_;
+  std::unique_ptr<optim::RhoSchedule> rho_schedule_;
   std::unique_ptr<noise::LabelNoise> noise_;
   std::unique_ptr<noise::NoiseSchedule> noise_schedule_;
   std::unique_ptr<data::BatchOrder> order_;

@@ -1,52 +1,44 @@
-// Twenty steps of SGD with momentum and weight decay against PyTorch's optimizer, with the update
-// written out here:
-//   v <- 0.9 v + (g + 5e-4 w),  w <- w - lr v
-// What the training loop does with its own optimizer is tested there; this is about the networks'
-// gradients.
-#include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/zeros_like.h>
+// Twenty steps of SGD with momentum and weight decay against PyTorch: the networks' gradients, the
+// flat buffers, the loss and the optimizer together.
+#include <ATen/ops/scalar_tensor.h>
 #include <gtest/gtest.h>
-#include <torch/nn/module.h>
 
 #include <string>
-#include <vector>
 
 #include "models/reference.h"
+#include "optim/loss.h"
+#include "optim/optimizer.h"
 
 namespace unlazy {
 namespace {
 
 using testing::reference;
 
-void sgd_step(std::vector<at::Tensor>& weights, std::vector<at::Tensor>& momenta, double lr) {
-  at::NoGradGuard no_grad;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    momenta[i].mul_(0.9).add_(weights[i].grad()).add_(weights[i], 5e-4);
-    weights[i].sub_(momenta[i], lr);
-    weights[i].mutable_grad().reset();
-  }
-}
-
 void expect_same_losses(const std::string& name, at::ScalarType dtype, double lr,
                         double tolerance) {
   const auto model = testing::reference_model(name);
-  model->module().to(dtype);
-  testing::set_format(model->module(), at::MemoryFormat::ChannelsLast);
+  optim::FlatParameters parameters(model->module(), at::kCPU, dtype);
+  optim::OptimizerOptions options;
+  options.momentum = 0.9;
+  options.weight_decay = 5e-4;
+  const auto sgd = optim::make_optimizer(options, parameters);
+  const optim::Loss loss_function({});
   const auto images =
       testing::reference_images().to(dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const auto labels = reference().at("labels");
-  auto weights = model->module().parameters();
-  std::vector<at::Tensor> momenta;
-  for (const auto& weight : weights) momenta.push_back(at::zeros_like(weight).detach());
   const auto losses = reference().at(name + ".losses");
   for (int64_t step = 0; step < losses.numel(); ++step) {
-    const auto loss = at::cross_entropy_loss(model->forward(images), labels);
+    double loss = 0;
+    const auto gradient = [&](bool) {
+      parameters.zero_gradients();
+      const auto mean = loss_function.mean(model->forward(images), labels);
+      mean.backward();
+      parameters.collect_gradients(/*is_first=*/true);
+      loss = mean.item<double>();
+    };
+    sgd->step(gradient, at::scalar_tensor(lr, at::TensorOptions().dtype(dtype)));
     const double wanted = losses[step].item<double>();
-    EXPECT_NEAR(loss.item<double>(), wanted, tolerance * wanted) << "step " << step;
-    loss.backward();
-    sgd_step(weights, momenta, lr);
+    EXPECT_NEAR(loss, wanted, tolerance * wanted) << "step " << step;
   }
 }
 

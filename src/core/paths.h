@@ -1,0 +1,25 @@
+// Files that belong to the program: presets and the sample of data.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unlazy {
+
+/// The folders in which a resource such as "presets/fig2.json" or "data/sample" is looked for, in
+/// order: $UNLAZY_SHARE, share/unlazy beside the folder of the program, and the source tree this
+/// library was built from (tools/presets, data/sample).
+std::vector<std::string> resource_places(std::string_view name);
+
+/// The first of these that exists. Throws Error that names them all.
+std::string find_resource(std::string_view name);
+
+/// The path of tools/presets/NAME.json. Throws a misuse Error that names the nearest preset of
+/// `command` there is.
+std::string find_preset(std::string_view name, std::string_view command);
+
+/// The names of the presets of a command, sorted.
+std::vector<std::string> preset_names(std::string_view command);
+
+}  // namespace unlazy

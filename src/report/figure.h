@@ -1,0 +1,61 @@
+// Figures, drawn by gnuplot in one style. A figure is panels; a panel is series of points.
+// For a figure NAME four files are written beside each other: NAME.csv (the numbers), NAME.gp (the script; `gnuplot NAME.gp` in that
+// folder draws it again), NAME.svg and NAME.png.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace unlazy::report {
+
+/// One curve or cloud of points. Points with a coordinate that is not finite (or not positive on a logarithmic axis) leave a gap.
+struct Series {
+  enum class Style {
+    kLine,
+    kDashed,   // for theory and reference
+    kPoints,
+    kBars,     // boxes from 0
+  };
+  std::string label;  // empty: not in the legend
+  std::vector<double> x, y;
+  std::vector<double> low = {}, high = {};  // a band around the line, such as a standard deviation over seeds; empty for none
+  Style style = Style::kLine;
+  int color = -1;                  // place in the palette; -1: the series' own place in its panel; kGray for what is not data
+  std::vector<double> shade = {};  // [0, 1] a point, light to dark (early to late); then drawn as points
+  double size = 1;                 // of points and lines
+};
+inline constexpr int kGray = 100;
+
+struct Panel {
+  enum class Legend { kNone, kAbove, kTopRight, kTopLeft, kBottomRight, kBottomLeft };
+  std::string title;  // "Loss": the letter (a), (b), .. is put before it when the figure has several panels
+  std::string x_label, y_label;  // gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}
+  bool log_x = false, log_y = false;
+  double x_low = kAuto, x_high = kAuto, y_low = kAuto, y_high = kAuto;
+  Legend legend = Legend::kAbove;  // covers no data
+  std::vector<Series> series;
+  std::string shade_label = {};  // of the colour bar of shaded points; empty: no bar
+
+  static constexpr double kAuto = -1.7976931348623157e308;
+};
+
+/// Panels in rows. Row i of the figure has `columns[i]` panels of equal width; the panels fill the rows in order.
+struct Figure {
+  std::string name;  // of the files
+  std::string title;
+  std::vector<Panel> panels;
+  std::vector<int> columns = {};  // empty: one row
+  double panel_width = 400, panel_height = 300;  // of a panel in a row of the most columns, in points
+};
+
+/// Writes NAME.csv and NAME.gp into `folder` (made when it is not there).
+void write_figure(const std::string& folder, const Figure& figure);
+
+/// Draws figures that were written: NAME.svg and NAME.png of each. Throws Error with what gnuplot said, or, when gnuplot is not installed,
+/// naming the package to install; data and scripts stay.
+void draw_figures(const std::string& folder, const std::vector<std::string>& names);
+
+/// Is gnuplot found in PATH?
+bool has_gnuplot();
+
+}  // namespace unlazy::report

@@ -1,0 +1,26 @@
+// Reading what runs wrote: metrics.csv (step,epoch,name,value).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace unlazy::report {
+
+/// One curve of a run.
+struct Curve {
+  std::vector<int64_t> steps;
+  std::vector<double> epochs;
+  std::vector<double> values;
+};
+
+/// The curves of a run by name. Throws Error naming file and line when RUN/metrics.csv is missing
+/// or not such a table. A torn last row (of a run that goes on, or was killed) is left out.
+std::map<std::string, Curve> read_metrics(const std::string& run);
+
+/// A table of runs for people: one row a run, with its last epoch, its last and smoothed test
+/// accuracy and loss, and its last training accuracy; "-" where a run has no such curve.
+std::string run_table(const std::vector<std::string>& runs);
+
+}  // namespace unlazy::report

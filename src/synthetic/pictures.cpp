@@ -1,0 +1,273 @@
+#include "synthetic/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/format.h"
+#include "synthetic/predictions.h"
+#include "synthetic/results.h"
+
+namespace unlazy::synthetic {
+namespace {
+
+using report::Figure;
+using report::kGray;
+using report::Panel;
+using report::Series;
+
+constexpr int64_t kMostSettings = 8;  // dynamics figures of a grid
+
+// A curve over time with its band over seeds.
+class Curves {
+ public:
+  Curves(const SyntheticOptions& options, const std::vector<RunResult>& results) : options_(options), results_(results) {}
+
+  Series series(const std::string& label, int64_t group, double Record::*value, int color = -1) const {
+    Band band = band_over_seeds(results_, group, value);
+    Series s{.label = label, .x = band.step, .y = band.mean, .color = color};
+    if (has_seeds(group)) {
+      s.low = band.low;
+      s.high = band.high;
+      // Below nothing a logarithmic axis shows; losses and norms are not negative.
+      for (size_t t = 0; t < s.low.size(); ++t) s.low[t] = std::max(s.low[t], 0.05 * s.y[t]);
+    }
+    return s;
+  }
+  Panel panel(const std::string& title, const std::string& y_label, bool log_y) const {
+    const bool log_x = options_.record.spacing == "log";
+    Panel p{.title = title, .x_label = "Iteration {/:Italic t}", .y_label = y_label, .log_x = log_x, .log_y = log_y};
+    p.x_low = log_x ? 1 : 0;
+    p.x_high = static_cast<double>(options_.method.steps);
+    return p;
+  }
+
+ private:
+  bool has_seeds(int64_t group) const {
+    return std::count_if(results_.begin(), results_.end(), [&](const auto& r) { return r.setting.group == group; }) > 1;
+  }
+  const SyntheticOptions& options_;
+  const std::vector<RunResult>& results_;
+};
+
+// 25000 -> "2.5 × 10^4"
+std::string step_text(int64_t step) {
+  if (step < 10000) return std::to_string(step);
+  const int power = static_cast<int>(std::floor(std::log10(static_cast<double>(step))));
+  const std::string factor = rounded_text(static_cast<double>(step) / std::pow(10.0, power), 3);
+  return (factor == "1" ? "" : factor + " × ") + "10^{" + std::to_string(power) + "}";
+}
+
+const char* kNormLabel = "‖{/:Italic w}_i‖";
+const char* kAlignLabel = "⟨{/:Italic w}_i, θ^*⟩";
+
+// |<w, theta*>| <= |w| |theta*|: the edge of what is possible, reached by aligned neurons.
+void add_edges(Panel& panel, double norm, double teacher_norm, bool is_signed, bool is_labelled) {
+  Series edge{.x = {0, norm}, .y = {0, norm * teacher_norm}, .style = Series::Style::kDashed, .color = kGray, .size = 0.7};
+  if (is_labelled) edge.label = "|cos| = 1";
+  panel.series.push_back(edge);
+  edge.label.clear();
+  edge.y[1] = -edge.y[1];
+  if (is_signed) panel.series.push_back(edge);
+}
+
+// (c): one neuron's way, darker with time.
+Panel path_panel(const SyntheticOptions& options, const RunResult& run) {
+  Series path{.size = 1.1};
+  double norm = 0, align = 0;
+  for (const auto& n : run.neurons) {
+    if (n.neuron != options.record.neurons.front()) continue;
+    path.x.push_back(n.norm);
+    path.y.push_back(n.align);
+    norm = std::max(norm, n.norm);
+    align = std::max(align, std::fabs(n.align));
+  }
+  for (size_t i = 0; i < path.x.size(); ++i) {
+    path.shade.push_back(path.x.size() > 1 ? static_cast<double>(i) / static_cast<double>(path.x.size() - 1) : 1);
+  }
+  Panel panel{.title = "Neuron " + std::to_string(options.record.neurons.front()) + ", darker is later",
+              .x_label = kNormLabel, .y_label = kAlignLabel};
+  panel.x_low = 0;
+  panel.x_high = 1.08 * norm;
+  panel.y_low = -1.25 * align;
+  panel.y_high = 1.25 * align;
+  add_edges(panel, 1.08 * norm, run.teacher_norm, true, true);
+  panel.series.push_back(path);
+  return panel;
+}
+
+// Bottom row: all neurons at one time, on the axes of the first.
+Panel cloud_panel(const RunResult& run, const Snapshot& shot) {
+  double norm = 0, align = 0;
+  for (const auto& s : run.snapshots) {
+    norm = std::max(norm, *std::max_element(s.norm.begin(), s.norm.end()));
+    for (const double x : s.align) align = std::max(align, std::fabs(x));
+  }
+  Panel panel{.title = "All neurons at {/:Italic t} = " + step_text(shot.step), .x_label = kNormLabel, .y_label = kAlignLabel};
+  panel.x_low = 0;
+  panel.x_high = 1.08 * norm;
+  panel.y_low = -1.15 * align;
+  panel.y_high = 1.15 * align;
+  panel.legend = Panel::Legend::kNone;
+  add_edges(panel, 1.08 * norm, run.teacher_norm, true, false);
+  panel.series.push_back({.x = shot.norm, .y = shot.align, .style = Series::Style::kPoints, .color = 0, .size = 0.8});
+  return panel;
+}
+
+std::string method_text(const SyntheticOptions& options, const RunResult& run, size_t num_seeds) {
+  const auto& s = run.setting;
+  std::string text = options.method.method + (options.model.family == "diagonal" ? ", diagonal network" : "") + ": η = " + number_text(s.lr);
+  if (s.sigma > 0) text += ", σ = " + number_text(s.sigma);
+  if (s.rho > 0) text += ", ρ = " + number_text(s.rho);
+  if (options.method.batch_size > 1) text += ", B = " + std::to_string(options.method.batch_size);
+  if (options.model.family == "linear") text += ", m = " + std::to_string(run.num_neurons);
+  text += ", d = " + std::to_string(run.d) + ", ‖θ^*‖ = " + rounded_text(run.teacher_norm, 3);
+  text += num_seeds > 1 ? "; " + std::to_string(num_seeds) + " seeds, mean ± s.d." : "; seed " + std::to_string(s.seed);
+  return text;
+}
+
+// Figures 2 and 4: (a) losses, (b) means over the neurons, (c) one neuron, then all neurons at four times.
+Figure dynamics(const SyntheticOptions& options, const std::vector<RunResult>& results, const RunResult& run, const std::string& name) {
+  const Curves curves(options, results);
+  const int64_t group = run.setting.group;
+  Figure figure{.name = name, .title = method_text(options, run, options.method.seed.size())};
+
+  Panel loss = curves.panel("Loss, clean targets", "Loss", true);
+  loss.series = {curves.series("train", group, &Record::train_loss), curves.series("test", group, &Record::test_loss)};
+  Panel means = curves.panel("Mean over neurons", "", false);
+  means.y_low = 0;
+  means.series = {curves.series("‖{/:Italic w}‖", group, &Record::norm_mean, 0),
+                  curves.series("|cos({/:Italic w}, θ^*)|", group, &Record::cos_abs_mean, 1),
+                  curves.series("|⟨{/:Italic w}, θ^*⟩|", group, &Record::align_abs_mean, 2)};
+  figure.panels = {loss, means, path_panel(options, run)};
+  figure.columns = {3};
+  for (const auto& shot : run.snapshots) figure.panels.push_back(cloud_panel(run, shot));
+  for (size_t left = run.snapshots.size(); left > 0; left -= std::min<size_t>(left, 4)) {
+    figure.columns.push_back(static_cast<int>(std::min<size_t>(left, 4)));
+  }
+  figure.panel_width = figure.columns.size() > 1 ? 300 : 380;
+  figure.panel_height = 270;
+  return figure;
+}
+
+// How many neurons have left the ball of Definition 1, how far they went, and W's rank.
+Figure escape_figure(const SyntheticOptions& options, const std::vector<RunResult>& results) {
+  const Curves curves(options, results);
+  Figure figure{.name = "escape", .title = method_text(options, results.front(), options.method.seed.size())};
+  Panel share = curves.panel("Neurons outside the lazy ball", "Share with ‖{/:Italic w}_i − {/:Italic w}_i(0)‖ > 1/√{/:Italic m}", false);
+  Panel moved = curves.panel("Distance from initialisation", "Mean ‖{/:Italic w}_i − {/:Italic w}_i(0)‖", true);
+  Panel rank = curves.panel("Effective rank of {/:Italic W}", "exp(entropy of singular values)", false);
+  share.y_low = 0;
+  share.y_high = 1.03;
+  rank.y_low = 0;
+  int color = 0;
+  for (const auto* run : first_of_groups(results)) {
+    const bool is_single = results.back().setting.group == 0;
+    const std::string label = is_single ? "" : setting_text(options, run->setting);
+    const int64_t group = run->setting.group;
+    share.series.push_back(curves.series(label, group, &Record::outside_share, color));
+    moved.series.push_back(curves.series(label, group, &Record::moved_mean, color));
+    rank.series.push_back(curves.series(is_single ? "" : label, group, &Record::effective_rank, color));
+    ++color;
+  }
+  const double ball = 1 / std::sqrt(static_cast<double>(results.front().num_neurons));
+  moved.series.push_back({.label = "1/√{/:Italic m}", .x = {moved.x_low, moved.x_high}, .y = {ball, ball}, .style = Series::Style::kDashed, .color = kGray});
+  moved.y_low = ball / 30;
+  figure.panels = {share, moved, rank};
+  figure.panel_width = 400;
+  return figure;
+}
+
+// The neuron norms: their range over time and their histograms at the snapshots.
+Figure norms_figure(const SyntheticOptions& options, const std::vector<RunResult>& results, const RunResult& run) {
+  const Curves curves(options, results);
+  const int64_t group = run.setting.group;
+  Figure figure{.name = "norms", .title = method_text(options, run, options.method.seed.size())};
+  Panel range = curves.panel("Neuron norms", kNormLabel, true);
+  range.series = {curves.series("largest", group, &Record::norm_max), curves.series("median", group, &Record::norm_median),
+                  curves.series("smallest", group, &Record::norm_min)};
+  Panel density{.title = "Their distribution", .x_label = kNormLabel, .y_label = "Share of neurons a bin"};
+  density.x_low = 0;
+  density.y_low = 0;
+  for (const auto& shot : run.snapshots) {
+    const auto record = std::find_if(run.records.begin(), run.records.end(), [&](const auto& r) { return r.step == shot.step; });
+    const auto& counts = run.histograms[static_cast<size_t>(record - run.records.begin())];
+    Series s{.label = "{/:Italic t} = " + step_text(shot.step)};
+    for (size_t b = 0; b < counts.size(); ++b) {
+      const double share = static_cast<double>(counts[b]) / static_cast<double>(run.num_neurons);
+      for (const double edge : {0.0, 1.0}) {  // a step a bin
+        s.x.push_back((static_cast<double>(b) + edge) * run.bin_width);
+        s.y.push_back(share);
+      }
+    }
+    density.series.push_back(s);
+  }
+  density.legend = Panel::Legend::kTopRight;
+  figure.panels = {range, density};
+  figure.panel_width = 430;
+  return figure;
+}
+
+// What simple theory says (predictions.h) over what happens.
+Figure overlay_figure(const SyntheticOptions& options, const std::vector<RunResult>& results, const RunResult& run) {
+  const Curves curves(options, results);
+  const int64_t group = run.setting.group;
+  const auto phase = phase_one(options, run);
+  const auto plateau = plateau_of(run);
+  const auto line = [&](const std::string& label, double y) {
+    return Series{.label = label, .x = {std::max(1.0, 0.02 * static_cast<double>(options.method.steps)), static_cast<double>(options.method.steps)}, .y = {y, y},
+                  .style = Series::Style::kDashed, .color = kGray};
+  };
+  Figure figure{.name = "overlay", .title = method_text(options, run, options.method.seed.size())};
+  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", true);
+  norm.series = {curves.series("measured", group, &Record::norm_mean, 0),
+                 {.label = "Phase I equation", .x = phase.step, .y = phase.norm, .style = Series::Style::kDashed, .color = 1},
+                 line("plateau", plateau.norm)};
+  Panel loss = curves.panel("Training loss", "Loss", true);
+  loss.series = {curves.series("measured", group, &Record::train_loss, 0),
+                 {.label = "Phase I equation", .x = phase.step, .y = phase.loss, .style = Series::Style::kDashed, .color = 1}};
+  Panel outer = curves.panel("Second layer", "Mean |{/:Italic a}_i|", true);
+  outer.series = {curves.series("measured", group, &Record::a_abs_mean, 0), line("plateau", plateau.a)};
+  figure.panels = {norm, loss, outer};
+  return figure;
+}
+
+// A grid: one colour a setting.
+Figure grid_figure(const SyntheticOptions& options, const std::vector<RunResult>& results) {
+  const Curves curves(options, results);
+  Figure figure{.name = "grid", .title = options.method.method + ": settings compared"};
+  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", true);
+  Panel cos = curves.panel("Mean alignment", "Mean |cos({/:Italic w}_i, θ^*)|", false);
+  Panel loss = curves.panel("Test loss", "Loss", true);
+  int color = 0;
+  for (const auto* run : first_of_groups(results)) {
+    const std::string label = setting_text(options, run->setting);
+    norm.series.push_back(curves.series(label, run->setting.group, &Record::norm_mean, color));
+    cos.series.push_back(curves.series("", run->setting.group, &Record::cos_abs_mean, color));
+    loss.series.push_back(curves.series("", run->setting.group, &Record::test_loss, color));
+    ++color;
+  }
+  norm.legend = Panel::Legend::kBottomLeft;
+  figure.panels = {norm, cos, loss};
+  return figure;
+}
+
+}  // namespace
+
+std::vector<Figure> figures(const SyntheticOptions& options, const std::vector<RunResult>& results) {
+  const bool is_single = results.back().setting.group == 0;
+  std::vector<Figure> list;
+  for (const auto* run : first_of_groups(results)) {
+    if (run->snapshots.empty() || run->setting.group >= kMostSettings) continue;
+    const std::string suffix = is_single ? "" : "-" + std::to_string(run->setting.group + 1);
+    list.push_back(dynamics(options, results, *run, "dynamics" + suffix));
+  }
+  const auto& first = results.front();
+  if (first.snapshots.empty()) return list;  // diverged before anything could be seen
+  list.push_back(escape_figure(options, results));
+  list.push_back(norms_figure(options, results, first));
+  if (has_phase_one(options, first)) list.push_back(overlay_figure(options, results, first));
+  if (!is_single) list.push_back(grid_figure(options, results));
+  return list;
+}
+
+}  // namespace unlazy::synthetic

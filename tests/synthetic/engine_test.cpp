@@ -1,0 +1,256 @@
+// The reduction to d + 1 neurons against all m of them, against LibTorch's autograd, and against itself.
+#include "synthetic/engine.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sub.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "synthetic/draws.h"
+#include "synthetic/support.h"
+
+namespace unlazy::synthetic {
+namespace {
+
+using testing::observe_at;
+using testing::relative_difference;
+using testing::small_options;
+
+constexpr int64_t kLong = 100000;
+
+struct Shape {
+  int64_t m, d, batch;
+};
+
+// The promise: 1e-9 relative after 1e5 steps, for more neurons than inputs and for fewer.
+void expect_reduction_is_exact(const std::string& method, const std::vector<Shape>& shapes, const char* sampling = "with") {
+  for (const auto& [m, d, batch] : shapes) {
+    auto options = small_options(method, m, d, batch);
+    options.method.sampling = sampling;
+    const auto gram = observe_at(options, "gram", kLong), direct = observe_at(options, "direct", kLong);
+    EXPECT_LT(relative_difference(gram, direct), 1e-9) << method << " m " << m << " d " << d << " B " << batch;
+    EXPECT_GT(direct.distance[0], 1e-3) << "nothing happened";
+  }
+}
+
+TEST(GramEngine, IsTheNetworkUnderLabelNoise) {
+  expect_reduction_is_exact("label-noise-sgd", {{60, 8, 1}, {21, 20, 1}, {5, 8, 1}, {1, 3, 1}, {60, 8, 4}, {6, 8, 7}});
+}
+TEST(GramEngine, IsTheNetworkUnderSgd) { expect_reduction_is_exact("sgd", {{60, 8, 1}, {5, 8, 1}, {60, 8, 5}}); }
+TEST(GramEngine, IsTheNetworkWithoutReplacement) {
+  expect_reduction_is_exact("label-noise-sgd", {{60, 8, 1}, {60, 8, 8}, {5, 8, 40}}, "without");
+}
+TEST(GramEngine, IsTheNetworkUnderGradientDescent) { expect_reduction_is_exact("gd", {{60, 8, 1}, {5, 8, 1}}); }
+TEST(GramEngine, IsTheNetworkUnderSam) { expect_reduction_is_exact("sam", {{60, 8, 1}, {21, 20, 1}, {5, 8, 1}, {60, 8, 4}}); }
+TEST(GramEngine, IsTheNetworkUnderPeriodicNoise) { expect_reduction_is_exact("periodic", {{60, 8, 1}, {5, 8, 3}}); }
+
+// Where a run is looked at on the way changes no bit of it.
+TEST(GramEngine, LookingChangesNothing) {
+  auto options = small_options("label-noise-sgd", 50, 8);
+  resolve(options);
+  const Setting setting = settings(options).front();
+  const Problem problem = make_problem(options.model, 0);
+  const Rule rule = make_rule(options, setting, problem.n);
+  const auto once = make_engine(options.model, rule, problem, 0), often = make_engine(options.model, rule, problem, 0);
+  once->run_to(3001);
+  for (const int64_t step : {1, 2, 3, 7, 8, 100, 1023, 1024, 1025, 2500, 3001}) often->run_to(step);
+  Observation a, b;
+  once->observe(a);
+  often->observe(b);
+  EXPECT_EQ(a.norm, b.norm);
+  EXPECT_EQ(a.theta, b.theta);
+}
+
+TEST(GramEngine, ChosenNeuronIsThatOfTheDirectRun) {
+  auto options = small_options("sam", 30, 4);
+  resolve(options);
+  const Problem problem = make_problem(options.model, 0);
+  const Rule rule = make_rule(options, settings(options).front(), problem.n);
+  options.model.engine = "gram";
+  const auto gram = make_engine(options.model, rule, problem, 0);
+  options.model.engine = "direct";
+  const auto direct = make_engine(options.model, rule, problem, 0);
+  gram->run_to(501);
+  direct->run_to(501);
+  EXPECT_LT(relative_difference(gram->neuron(17), direct->neuron(17)), 1e-10);
+}
+
+// The second reference: autograd of the batch's loss as LibTorch computes it.
+class Autograd {
+ public:
+  Autograd(const Problem& problem, const Buffer& columns, int64_t m, int64_t ld) : problem_(problem) {
+    const int64_t d = problem.d;
+    auto* data = const_cast<double*>(columns.data());
+    w = at::from_blob(data, {d, ld}, at::kDouble).narrow(1, 0, m).t().contiguous().clone();
+    a = at::from_blob(data + d * ld, {ld}, at::kDouble).narrow(0, 0, m).clone();
+  }
+  // Gradients of (1/B) sum_b 1/2 (a^T W x_b - y_b - eps_b)^2, times `factor`, at the point.
+  std::vector<at::Tensor> gradients(const at::Tensor& at_w, const at::Tensor& at_a, const uint32_t* index, const double* noise, int64_t batch,
+                                    double factor) const {
+    const auto leaf_w = at_w.detach().clone().requires_grad_(true), leaf_a = at_a.detach().clone().requires_grad_(true);
+    at::Tensor loss;
+    for (int64_t b = 0; b < batch; ++b) {
+      const auto x = at::from_blob(const_cast<double*>(problem_.input(index[b])), {problem_.d}, at::kDouble);
+      const auto r = at::sub(at::dot(leaf_a, at::matmul(leaf_w, x)), problem_.targets[index[b]] + noise[b]);
+      const auto term = at::mul(at::mul(r, r), 0.5 * factor / static_cast<double>(batch));
+      loss = loss.defined() ? at::add(loss, term) : term;
+    }
+    return torch::autograd::grad({loss}, {leaf_w, leaf_a});
+  }
+  void step(const Rule& rule, const uint32_t* index, const double* noise) {
+    const double factor = rule.rate / rule.lr;
+    auto g = gradients(w, a, index, noise, rule.batch, factor);
+    if (rule.rho > 0) {
+      const double size = std::sqrt(g[0].square().sum().item<double>() + g[1].square().sum().item<double>());
+      g = gradients(at::add(w, g[0], rule.rho / size), at::add(a, g[1], rule.rho / size), index, noise, rule.batch, factor);
+    }
+    w.sub_(g[0], rule.lr);
+    a.sub_(g[1], rule.lr);
+  }
+  at::Tensor w, a;
+
+ private:
+  const Problem& problem_;
+};
+
+TEST(GramEngine, IsAutogradOfTheLoss) {
+  constexpr int64_t kSteps = 120;
+  for (const auto& [method, batch, loss] : {std::tuple{"label-noise-sgd", int64_t{1}, "half"}, {"label-noise-sgd", int64_t{4}, "full"},
+                                            {"sam", int64_t{1}, "half"}, {"sam", int64_t{1}, "full"}, {"sam", int64_t{3}, "half"}}) {
+    auto options = small_options(method, 12, 5, batch);
+    options.method.loss = loss;
+    if (options.method.method == "sam") options.method.sigma = {0.5};
+    resolve(options);
+    const Problem problem = make_problem(options.model, 0);
+    const Rule rule = make_rule(options, settings(options).front(), problem.n);
+    Autograd reference(problem, initial_columns(rule, 12, 5, 32, 1, 0), 12, 32);
+    Draws draws(rule, problem.n, 0);
+    draws.fill(0, kSteps);
+    for (int64_t t = 0; t < kSteps; ++t) reference.step(rule, draws.index() + t * batch, draws.noise() + t * batch);
+    const auto engine = make_engine(options.model, rule, problem, 0);
+    ASSERT_EQ(engine->run_to(kSteps), kSteps);
+    for (int64_t i = 0; i < 12; ++i) {
+      const auto weights = engine->neuron(i);
+      for (int64_t j = 0; j < 5; ++j) EXPECT_NEAR(weights[static_cast<size_t>(j)], reference.w[i][j].item<double>(), 1e-12) << method << " B " << batch;
+      EXPECT_NEAR(weights[5], reference.a[i].item<double>(), 1e-12) << method << " B " << batch;
+    }
+  }
+}
+
+// Diagonal network, one SAM step with label noise by hand in one dimension.
+TEST(DiagonalEngine, OneSamStepByHand) {
+  auto options = small_options("sam", 1, 1);
+  options.model.family = "diagonal";
+  options.model.samples = 1;
+  options.model.init_scale = 0.5;
+  options.method.lr = {0.1};
+  options.method.rho = {0.2};
+  resolve(options);
+  const Problem problem = make_problem(options.model, 2);
+  const Rule rule = make_rule(options, settings(options).front(), problem.n);
+  const auto engine = make_engine(options.model, rule, problem, 2);
+  engine->run_to(1);
+  const double x = problem.inputs[0], y = problem.targets[0];
+  const double g = -y * x;  // at u = v = 1/2
+  const double gu = 2 * 0.5 * g, gv = -2 * 0.5 * g, s = 0.2 / std::hypot(gu, gv);
+  const double u = 0.5 + s * gu, v = 0.5 + s * gv, moved = ((u * u - v * v) * x - y) * x;
+  EXPECT_NEAR(engine->neuron(0)[0], 0.5 - 0.1 * 2 * u * moved, 1e-14);
+  EXPECT_NEAR(engine->neuron(0)[1], 0.5 + 0.1 * 2 * v * moved, 1e-14);
+}
+
+// HaoChen et al. 2021: with label noise the diagonal network finds the sparse teacher where n < d; without it stays dense.
+TEST(DiagonalEngine, LabelNoiseFindsTheSparseTeacher) {
+  auto options = small_options("label-noise-sgd", 1, 100);
+  options.model.family = "diagonal";
+  options.model.samples = 40;
+  options.model.teacher_nonzeros = 5;
+  options.model.teacher_norm = std::sqrt(5.0);
+  options.method.lr = {0.01};
+  options.method.steps = 200000;
+  options.method.sigma = {0.5};
+  options.record.records = 2;
+  resolve(options);
+  const auto noisy = simulate(options, settings(options).front());
+  options.method.method = "sgd";
+  options.method.sigma = {0};
+  const auto clean = simulate(options, settings(options).front());
+  EXPECT_LT(noisy.records.back().test_loss, 0.1 * clean.records.back().test_loss);
+  EXPECT_LT(clean.records.back().train_loss, 1e-10);
+}
+
+// Eq. 6-7 on a few neurons, spelled out, with the engine's own chain read off its neurons.
+TEST(OscillationEngine, FollowsTheEquations) {
+  auto options = small_options("oscillation", 37, 3);
+  resolve(options);
+  const Problem problem = make_problem(options.model, 0);
+  const Rule rule = make_rule(options, settings(options).front(), problem.n);
+  const auto engine = make_engine(options.model, rule, problem, 0);
+  const double level = std::pow(rule.lr, 0.25);
+  int64_t ups = 0, downs = 0;
+  for (int64_t t = 0; t < 200; ++t) {
+    std::vector<std::vector<double>> before, after;
+    for (int64_t i = 0; i < 37; ++i) before.push_back(engine->neuron(i));
+    engine->run_to(t + 1);
+    for (int64_t i = 0; i < 37; ++i) after.push_back(engine->neuron(i));
+    std::vector<double> theta(3), gradient(3);
+    for (const auto& neuron : before) {
+      for (size_t j = 0; j < 3; ++j) theta[j] += neuron[3] * neuron[j];
+    }
+    for (int64_t s = 0; s < problem.n; ++s) {
+      double r = -problem.targets[static_cast<size_t>(s)];
+      for (size_t j = 0; j < 3; ++j) r += problem.input(s)[j] * theta[j];
+      for (size_t j = 0; j < 3; ++j) gradient[j] += r * problem.input(s)[j] / static_cast<double>(problem.n);
+    }
+    for (size_t i = 0; i < 37; ++i) {
+      for (size_t j = 0; j < 3; ++j) ASSERT_NEAR(after[i][j], before[i][j] - rule.lr * before[i][3] * gradient[j], 1e-14);
+      if (before[i][3] != 0) {
+        ASSERT_EQ(after[i][3], 0);
+      } else {
+        ASSERT_EQ(std::fabs(after[i][3]), level);
+        ++(after[i][3] > 0 ? ups : downs);
+      }
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(ups) / static_cast<double>(ups + downs), 0.5, 5 * 0.5 / std::sqrt(static_cast<double>(ups + downs)));
+}
+
+TEST(SyntheticRun, DivergenceNamesTheStepAndKeepsTheRecords) {
+  auto options = small_options("label-noise-sgd", 60, 8);
+  options.method.lr = {0.2};
+  options.record.records = 30;
+  resolve(options);
+  const auto results = simulate_all(options, 1);
+  const auto& run = results.front();
+  ASSERT_GT(run.diverged_at, 0);
+  EXPECT_FALSE(run.records.empty());
+  EXPECT_LT(run.records.back().step, run.diverged_at + 1);
+  EXPECT_EQ(divergence_message(options, results),
+            "synthetic: lr 0.2, sigma 1, rho 0, seed 0 diverged at step " + std::to_string(run.diverged_at) +
+                " (its residual passed 1e100 or is not a number); " + std::to_string(run.records.size()) +
+                " records before it are kept; use a smaller --lr (lr times width is 12, stable below about 2)");
+  // The direct engine, which looks at each step, stops at the same one.
+  options.model.engine = "direct";
+  EXPECT_EQ(simulate(options, settings(options).front()).diverged_at, run.diverged_at);
+}
+
+TEST(SyntheticRun, DoesNotDependOnThreads) {
+  auto options = small_options("sam", 40, 8);
+  options.method.num_seeds = 5;
+  options.method.rho = {0.1, 0.2};
+  resolve(options);
+  const auto one = simulate_all(options, 1), many = simulate_all(options, 3);
+  ASSERT_EQ(one.size(), 10u);
+  for (size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(one[i].setting.seed, many[i].setting.seed);
+    EXPECT_EQ(one[i].setting.rho, many[i].setting.rho);
+    EXPECT_EQ(one[i].records.back().norm_mean, many[i].records.back().norm_mean);
+  }
+}
+
+}  // namespace
+}  // namespace unlazy::synthetic

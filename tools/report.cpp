@@ -1,0 +1,47 @@
+// unlazy report: finished or running runs side by side.
+#include <iostream>
+
+#include "command.h"
+#include "core/error.h"
+#include "report/metrics.h"
+#include "report/run_figure.h"
+
+namespace unlazy::tools {
+namespace {
+
+class Report : public Command {
+ public:
+  Options& options() override { return options_; }
+  std::string usage() const override { return "RUN [RUN ...] [options]"; }
+  std::string description() const override {
+    return "Prints a table of runs: the last value of each curve. Works while they are running.\n\n"
+           "  unlazy report runs/tau0 runs/tau0.1 --figures runs/figures";
+  }
+  int run(const std::vector<std::string>& words) override {
+    UNLAZY_CHECK_USAGE(!words.empty(), "report: name at least one run, such as runs/tau0.1");
+    std::cout << report::run_table(words);
+    if (!figures_.empty()) {
+      const auto figure = report::run_figure(words);
+      report::write_figure(figures_, figure);
+      report::draw_figures(figures_, {figure.name});
+      std::cout << figures_ << "/" << figure.name << ".png, .svg, .csv, .gp\n";
+    }
+    return 0;
+  }
+
+ private:
+  std::string figures_;
+  Options options_{
+      "report",
+      {OptionTable(
+          "Report",
+          {{.name = "figures",
+            .target = &figures_,
+            .help = "Folder to draw the runs' curves into (needs gnuplot); empty: none."}})}};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_report() { return std::make_unique<Report>(); }
+
+}  // namespace unlazy::tools

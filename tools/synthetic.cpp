@@ -1,0 +1,153 @@
+// unlazy synthetic: the paper's two-layer linear network (and diagonal networks), simulated exactly.
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "core/device.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "core/paths.h"
+#include "core/version.h"
+#include "interrupt.h"
+#include "report/figure.h"
+#include "synthetic/pictures.h"
+#include "synthetic/results.h"
+#include "synthetic/theory.h"
+#include "train/run_dir.h"
+
+namespace unlazy::tools {
+namespace {
+
+using synthetic::RunResult;
+
+struct RunOptions {
+  std::string preset;
+  std::string out;
+  bool overwrite = false;
+  bool theory = false;
+  bool figures = true;
+  int64_t threads = 0;
+};
+
+OptionTable describe(RunOptions& o) {
+  return {
+      "Run",
+      {
+          {.name = "preset", .target = &o.preset, .help = "Settings of the paper's figures, read before --config and flags: fig2, fig2-100k, fig4, oscillation, periodic."},
+          {.name = "out", .target = &o.out, .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},
+          {.name = "overwrite", .target = &o.overwrite, .help = "Replace the run that --out holds."},
+          {.name = "theory", .target = &o.theory, .help = "Measure what the paper's theorem and lemmas say: a table and theory.json."},
+          {.name = "figures", .target = &o.figures, .help = "Draw the figures (needs gnuplot); --figures=false draws none."},
+          {.name = "threads", .target = &o.threads, .range = Range::closed(0, 1024), .help = "Runs at a time; 0 means one a core. Changes no result."},
+      }};
+}
+
+class Synthetic : public Command {
+ public:
+  Options& options() override { return options_; }
+
+  std::string description() const override {
+    return "Simulates f = a^T W x with both layers trained: every update acts on U = [W a] = Q Y from the right, so d + 1 neurons\n"
+           "tell what all m do, exactly. Every combination of --lr, --sigma, --rho and --seed is one run.\n\n"
+           "  unlazy synthetic --preset fig2                             Figure 2: 8 seeds of 10^6 steps\n"
+           "  unlazy synthetic --preset fig2 --sigma 1,2,4 --num-seeds 4  a grid\n"
+           "  unlazy synthetic --method sam --rho 0.2 --steps 100000 --theory";
+  }
+
+  std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    auto words = options_.parse(arguments);
+    if (run_.preset.empty()) return words;
+    options_.read_file(find_preset(run_.preset, "synthetic"));
+    return options_.parse(arguments);  // what was given wins over the preset
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    refuse_words("synthetic", words);
+    synthetic::resolve(choice_);
+    const auto start = std::chrono::steady_clock::now();
+    const auto folder = run_.out.empty() ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset) : run_.out;
+    UNLAZY_CHECK_USAGE(run_.overwrite || !std::filesystem::exists(folder + "/config.json"), folder,
+                       ": already holds a run; replace it with --overwrite, or choose another --out");
+    // Wrong files and settings are found before the folder is touched.
+    const auto first = synthetic::settings(choice_).front();
+    const auto problem = synthetic::make_problem(choice_.model, first.seed);
+    synthetic::make_rule(choice_, first, problem.n);
+    const train::RunDir dir(folder, run_.overwrite ? train::RunDir::Mode::kOverwrite : train::RunDir::Mode::kNew);
+    dir.write_config(config());
+
+    const Interrupt interrupt;
+    const auto results = simulate(interrupt);
+    synthetic::write_results(folder, choice_, results);
+    print_tables(results);
+    if (interrupt.signal() != 0) {
+      std::cerr << "unlazy: interrupted; what was recorded is in " << folder << "\n";
+      return 128 + interrupt.signal();
+    }
+    if (run_.theory) write_theory(dir, results);
+    if (run_.figures) draw(folder, results);
+    const auto divergence = synthetic::divergence_message(choice_, results);
+    UNLAZY_CHECK(divergence.empty(), divergence, "\nwhat was recorded is in ", folder);
+    dir.mark_done();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::cout << folder << " in " << duration_text(seconds) << "\n";
+    return 0;
+  }
+
+ private:
+  nlohmann::ordered_json config() const {
+    auto json = options_.to_json();
+    json["overwrite"] = false;  // repeating the configuration must not delete the run
+    json["about"] = {{"unlazy", version()}, {"libtorch", libtorch_version()}, {"compiler", compiler()}, {"cpu", cpu_name()},
+                     {"kernels", synthetic::kernels().name}};
+    return json;
+  }
+
+  std::vector<RunResult> simulate(const Interrupt& interrupt) const {
+    const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
+    const auto results = synthetic::simulate_all(
+        choice_, run_.threads,
+        [&](int64_t done, int64_t total) {
+          if (is_terminal) std::cerr << "\r\033[K" << done << "/" << total << " runs" << std::flush;
+        },
+        [&] { return interrupt.signal() != 0; });
+    if (is_terminal) std::cerr << "\r\033[K" << std::flush;
+    return results;
+  }
+
+  void print_tables(const std::vector<RunResult>& results) const {
+    for (const auto* run : synthetic::first_of_groups(results)) {
+      std::cout << choice_.method.method << ", " << synthetic::setting_text(choice_, run->setting) << ": means over "
+                << choice_.method.seed.size() << " seeds\n"
+                << synthetic::table_text(results, run->setting.group) << "\n";
+    }
+  }
+
+  void write_theory(const train::RunDir& dir, const std::vector<RunResult>& results) const {
+    const auto report = synthetic::check_theory(choice_, results);
+    write_file(dir.file("theory.json"), synthetic::to_json(report).dump(2) + "\n");
+    std::cout << synthetic::to_text(report) << "\n";
+  }
+
+  void draw(const std::string& folder, const std::vector<RunResult>& results) const {
+    std::vector<std::string> names;
+    for (const auto& figure : synthetic::figures(choice_, results)) {
+      report::write_figure(folder + "/figures", figure);
+      names.push_back(figure.name);
+    }
+    report::draw_figures(folder + "/figures", names);
+  }
+
+  synthetic::SyntheticOptions choice_;
+  RunOptions run_;
+  Options options_{"synthetic", {describe(run_), describe(choice_.model), describe(choice_.method), describe(choice_.record)}};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_synthetic() { return std::make_unique<Synthetic>(); }
+
+}  // namespace unlazy::tools
