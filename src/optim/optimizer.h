@@ -15,6 +15,7 @@
 #include "core/options.h"
 #include "core/registry.h"
 #include "optim/flat_parameters.h"
+#include "optim/sharpness_options.h"
 
 namespace unlazy::optim {
 
@@ -24,22 +25,37 @@ struct OptimizerOptions {
   double momentum = 0;
   bool nesterov = false;
   double weight_decay = 0;
-  std::string decay = "all";  // all, weights
-  double clip_norm = 0;       // 0: off
+  std::string decay = "all";        // all, weights
+  double clip_norm = 0;             // 0: off
+  SharpnessOptions sharpness = {};  // for sam, asam and gsam; described by a table of its own
 };
 OptionTable describe(OptimizerOptions& options);
 
-/// Computes the gradient of the batch at the parameters' present values into
+/// Samples [begin, end) of the batch.
+struct Samples {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+/// Computes the gradient of the mean loss over `samples` at the parameters' present values into
 /// FlatParameters::gradients(). `updates_statistics`: whether BatchNorm's running statistics move
-/// (false in the second pass of SAM).
-using GradientPass = std::function<void(bool updates_statistics)>;
+/// and the samples count in the training curves (false in the second pass of SAM).
+using GradientPass = std::function<void(bool updates_statistics, const Samples& samples)>;
+
+/// What changes from update to update. The tensors are scalars in the master's dtype on the device,
+/// so that a captured step can read them; the rest decides which operations run.
+struct StepInputs {
+  at::Tensor lr;
+  at::Tensor rho;             // radius of SAM's perturbation; other optimizers do not read it
+  bool is_perturbed = false;  // false: a SAM optimizer takes a step of its base optimizer
+  int64_t batch_size = 1;
+};
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  /// One update of the parameters. `lr`: a scalar in the master's dtype on the device, so that a
-  /// captured step can read it. Never waits for the device.
-  virtual void step(const GradientPass& gradient, const at::Tensor& lr) = 0;
+  /// One update of the parameters. Never waits for the device.
+  virtual void step(const GradientPass& gradient, const StepInputs& inputs) = 0;
   /// What a checkpoint must hold beside the parameters: flat buffers [P] by name. Restored by
   /// copying into them.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() = 0;
@@ -47,7 +63,12 @@ class Optimizer {
 
 using MakeOptimizer = std::unique_ptr<Optimizer>(const OptimizerOptions& options,
                                                  FlatParameters& parameters);
+/// The optimizers that update with the gradient at hand: what SAM can be wrapped around.
+const Registry<MakeOptimizer>& base_registry();
+/// All: those and the SAM family.
 const Registry<MakeOptimizer>& registry();
+/// Is this one of the SAM family, which takes rho?
+bool is_sharpness_aware(const std::string& optimizer);
 /// Throws a misuse Error for options that exclude each other. `parameters` must outlive the
 /// optimizer.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,

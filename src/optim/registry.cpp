@@ -3,15 +3,36 @@
 
 namespace unlazy::optim {
 
-MakeOptimizer make_sgd;
+MakeOptimizer make_sgd, make_sam, make_asam, make_gsam;
 
-const Registry<MakeOptimizer>& registry() {
+const Registry<MakeOptimizer>& base_registry() {
   static const Registry<MakeOptimizer> optimizers(
-      "optimizer",
+      "base optimizer",
       {
           {"sgd", "stochastic gradient descent with momentum, as torch.optim.SGD", make_sgd},
       });
   return optimizers;
+}
+
+const Registry<MakeOptimizer>& registry() {
+  static const Registry<MakeOptimizer> optimizers("optimizer", [] {
+    auto entries = base_registry().entries();
+    entries.insert(entries.end(),
+                   {
+                       {"sam", "sharpness-aware minimisation around --sam-base", make_sam},
+                       {"asam", "SAM in a neighbourhood scaled by the weights", make_asam},
+                       {"gsam", "SAM that also closes the surrogate gap", make_gsam},
+                   });
+    return entries;
+  }());
+  return optimizers;
+}
+
+bool is_sharpness_aware(const std::string& optimizer) {
+  for (const auto& entry : base_registry().entries()) {
+    if (entry.name == optimizer) return false;
+  }
+  return true;
 }
 
 OptionTable describe(OptimizerOptions& o) {
@@ -43,6 +64,7 @@ OptionTable describe(OptimizerOptions& o) {
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           FlatParameters& parameters) {
+  if (!is_sharpness_aware(options.name)) refuse_unused(options.sharpness, options.name);
   return registry().find(options.name).make(options, parameters);
 }
 

@@ -31,6 +31,8 @@ class Schedule {
   Schedule(const ScheduleOptions& options, int64_t steps_per_epoch, int64_t total_steps);
   /// The learning rate of the update at `step` (0, 1, ...).
   double lr(int64_t step) const;
+  /// The greatest: --lr.
+  double peak() const { return lr_; }
 
  private:
   std::string kind_;

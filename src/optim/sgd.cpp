@@ -23,13 +23,13 @@ class Sgd : public Optimizer {
     if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
   }
 
-  void step(const GradientPass& gradient, const at::Tensor& lr) override {
-    gradient(/*updates_statistics=*/true);
+  void step(const GradientPass& gradient, const StepInputs& inputs) override {
+    gradient(/*updates_statistics=*/true, {0, inputs.batch_size});
     if (options_.clip_norm > 0) clip_norm_(parameters_.gradients(), options_.clip_norm);
     const int64_t num_decayed =
         options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
-    update(0, num_decayed, options_.weight_decay, lr);
-    update(num_decayed, parameters_.size(), 0, lr);
+    update(0, num_decayed, options_.weight_decay, inputs.lr);
+    update(num_decayed, parameters_.size(), 0, inputs.lr);
     parameters_.publish();
   }
 

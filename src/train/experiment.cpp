@@ -82,9 +82,16 @@ std::vector<int64_t> to_host(const at::Tensor& labels) {
 }  // namespace
 
 std::vector<OptionTable> describe(TrainOptions& o) {
-  return {data::describe(o.data),      data::describe(o.batch), models::describe(o.model),
-          noise::describe(o.noise),    optim::describe(o.loss), optim::describe(o.optimizer),
-          optim::describe(o.schedule), describe(o.run),         measure::describe(o.measure),
+  return {data::describe(o.data),
+          data::describe(o.batch),
+          models::describe(o.model),
+          noise::describe(o.noise),
+          optim::describe(o.loss),
+          optim::describe(o.optimizer),
+          optim::describe(o.optimizer.sharpness),
+          optim::describe(o.schedule),
+          describe(o.run),
+          measure::describe(o.measure),
           unlazy::describe(o.compute)};
 }
 
@@ -92,6 +99,8 @@ std::string default_out(const TrainOptions& o) {
   std::string name = "runs/" + o.model.name + "-" + o.data.source;
   if (o.noise.kind != "none")
     name += "-" + o.noise.kind + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
+  if (optim::is_sharpness_aware(o.optimizer.name))
+    name += "-" + o.optimizer.name + number_text(o.optimizer.sharpness.rho);
   return name + "-seed" + std::to_string(o.run.seed);
 }
 
@@ -107,6 +116,9 @@ Experiment::Experiment(TrainOptions options)
   order_ = std::make_unique<data::BatchOrder>(splits_.train.size(), o.batch, seed);
   end_ = last_step(o.run, steps_per_epoch());
   schedule_ = std::make_unique<optim::Schedule>(o.schedule, steps_per_epoch(), end_);
+  rho_schedule_ = std::make_unique<optim::RhoSchedule>(o.optimizer.sharpness, *schedule_,
+                                                       steps_per_epoch(), end_);
+  optim::check_group_size(o.optimizer.sharpness, o.batch.batch_size);
   noise_ = noise::make_noise({o.noise, num_classes, seed});
   noise_schedule_ = std::make_unique<noise::NoiseSchedule>(o.noise, steps_per_epoch());
   UNLAZY_CHECK_USAGE(!noise_->is_for_targets() || loss_->is_regression(), "noise: --noise ",
@@ -130,10 +142,10 @@ Experiment::Experiment(TrainOptions options)
   test_reader_ = reader(splits_.test);
   train_labels_ = splits_.train.labels.to(compute_.device);
   test_labels_ = splits_.test.labels.to(compute_.device);
-  step_ = std::make_unique<TrainStep>(
-      StepParts{*model_, *parameters_, *optimizer_, *loss_, *schedule_, *train_reader_, *noise_,
-                *noise_schedule_, to_host(splits_.train.labels), num_classes, o.run.accumulate,
-                seed, o.run.cuda_graph && compute_.device.is_cuda()});
+  step_ = std::make_unique<TrainStep>(StepParts{
+      *model_, *parameters_, *optimizer_, *loss_, *schedule_, *rho_schedule_, *train_reader_,
+      *noise_, *noise_schedule_, to_host(splits_.train.labels), num_classes, o.run.accumulate, seed,
+      o.run.cuda_graph && compute_.device.is_cuda()});
 }
 
 Experiment::~Experiment() = default;

@@ -18,6 +18,7 @@
 #include "optim/loss.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "optim/sharpness_options.h"
 #include "train/train_step.h"
 
 namespace unlazy::train {
@@ -87,6 +88,7 @@ class Experiment {
   optim::FlatParameters& parameters() { return *parameters_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
   const optim::Schedule& schedule() const { return *schedule_; }
+  const optim::RhoSchedule& rho_schedule() const { return *rho_schedule_; }
   const noise::NoiseSchedule& noise_schedule() const { return *noise_schedule_; }
   const data::Splits& splits() const { return splits_; }
   measure::Subject subject();
@@ -105,6 +107,7 @@ class Experiment {
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::Loss> loss_;
   std::unique_ptr<optim::Schedule> schedule_;
+  std::unique_ptr<optim::RhoSchedule> rho_schedule_;
   std::unique_ptr<noise::LabelNoise> noise_;
   std::unique_ptr<noise::NoiseSchedule> noise_schedule_;
   std::unique_ptr<data::BatchOrder> order_;

@@ -139,6 +139,10 @@ class Loop {
     if (totals.flipped_fraction < 1)
       recorder_.add(step, "train_accuracy_clean", totals.accuracy_clean);
     recorder_.add(step, "lr", experiment_.schedule().lr(step - 1));
+    if (optim::is_sharpness_aware(experiment_.options().optimizer.name)) {
+      const auto& rho = experiment_.rho_schedule();
+      recorder_.add(step, "rho", rho.is_perturbed(step - 1) ? rho.rho(step - 1) : 0);
+    }
     recorder_.add(step, "noise_factor", experiment_.noise_schedule().factor(step - 1));
   }
 

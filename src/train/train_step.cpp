@@ -50,7 +50,7 @@ at::Tensor to_device(const std::vector<T>& values, at::IntArrayRef shape, c10::S
 
 #ifdef UNLAZY_HAS_CUDA
 struct TrainStep::Graph {
-  cuda::StepGraph step;
+  cuda::StepGraph plain, perturbed;  // SAM's steps run other operations
 };
 #else
 struct TrainStep::Graph {};
@@ -68,20 +68,23 @@ TrainStep::~TrainStep() = default;
 
 void TrainStep::run(const std::vector<int64_t>& indices, int64_t step) {
   const Batch batch = stage(indices, step);
+  const bool is_perturbed = parts_.rho_schedule.is_perturbed(step);
 #ifdef UNLAZY_HAS_CUDA
   if (graph_) {
-    graph_->step.run({batch.images, batch.labels, batch.seen, batch.targets, batch.lr, batch.step},
-                     [this](const std::vector<at::Tensor>& t) {
-                       compute({t[0], t[1], t[2], t[3], t[4], t[5]});
-                     });
+    auto& graph = is_perturbed ? graph_->perturbed : graph_->plain;
+    graph.run(
+        {batch.images, batch.labels, batch.seen, batch.targets, batch.lr, batch.rho, batch.step},
+        [this, is_perturbed](const std::vector<at::Tensor>& t) {
+          compute({t[0], t[1], t[2], t[3], t[4], t[5], t[6]}, is_perturbed);
+        });
     return;
   }
 #endif
-  compute(batch);
+  compute(batch, is_perturbed);
 }
 
-// Everything that the host decides about a step: labels, noise, learning rate. The draws depend on
-// (seed, stream, step) alone.
+// Everything that the host decides about a step: labels, noise, learning rate, rho. The draws
+// depend on (seed, stream, step) alone.
 Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const {
   const auto count = static_cast<int64_t>(indices.size());
   const auto device = parts_.parameters.values().device();
@@ -107,36 +110,44 @@ Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const 
     if (parts_.noise.is_for_targets()) parts_.noise.targets(factor, rng, targets);
     batch.targets = to_device(targets, {count, parts_.num_classes}, c10::kFloat, device);
   }
-  batch.lr = to_device(std::vector<double>{parts_.schedule.lr(step)}, {}, c10::kDouble, device)
-                 .to(parts_.parameters.values().scalar_type());
+  const auto scalar = [&](double value) {
+    return to_device(std::vector<double>{value}, {}, c10::kDouble, device)
+        .to(parts_.parameters.values().scalar_type());
+  };
+  batch.lr = scalar(parts_.schedule.lr(step));
+  batch.rho = scalar(parts_.rho_schedule.rho(step));
   batch.step = to_device(std::vector<int64_t>{step}, {}, c10::kLong, device);
   return batch;
 }
 
-void TrainStep::compute(const Batch& batch) {
-  parts_.optimizer.step([&](bool updates_statistics) { gradient(batch, updates_statistics); },
-                        batch.lr);
+void TrainStep::compute(const Batch& batch, bool is_perturbed) {
+  parts_.optimizer.step(
+      [&](bool updates_statistics, const optim::Samples& samples) {
+        gradient(batch, updates_statistics, samples);
+      },
+      {batch.lr, batch.rho, is_perturbed, batch.images.size(0)});
 }
 
-void TrainStep::gradient(const Batch& batch, bool updates_statistics) {
+void TrainStep::gradient(const Batch& batch, bool updates_statistics,
+                         const optim::Samples& samples) {
   std::optional<models::FrozenStatistics> frozen;
   if (!updates_statistics) frozen.emplace(parts_.model.module());
-  const int64_t count = batch.images.size(0);
+  const int64_t count = samples.end - samples.begin;
   const int64_t size = (count + parts_.num_parts - 1) / parts_.num_parts;
   parts_.parameters.zero_gradients();
-  for (int64_t begin = 0; begin < count; begin += size) {
-    const int64_t length = std::min(size, count - begin);
+  for (int64_t begin = samples.begin; begin < samples.end; begin += size) {
+    const int64_t length = std::min(size, samples.end - begin);
     const auto part = [&](const at::Tensor& t) {
-      return length == count ? t : t.narrow(0, begin, length);
+      return length == t.size(0) ? t : t.narrow(0, begin, length);
     };
     const auto logits = parts_.model.forward(part(batch.images));
     const auto loss = parts_.loss.mean(logits, part(batch.targets));
     (loss * (static_cast<double>(length) / static_cast<double>(count))).backward();
-    parts_.parameters.collect_gradients(/*is_first=*/begin == 0);
+    parts_.parameters.collect_gradients(/*is_first=*/begin == samples.begin);
     if (updates_statistics) {
-      account(
-          {batch.images, part(batch.labels), part(batch.seen), batch.targets, batch.lr, batch.step},
-          logits, loss);
+      account({batch.images, part(batch.labels), part(batch.seen), batch.targets, batch.lr,
+               batch.rho, batch.step},
+              logits, loss);
     }
   }
 }

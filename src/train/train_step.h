@@ -15,6 +15,7 @@
 #include "optim/loss.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "optim/sharpness_options.h"
 
 namespace unlazy::train {
 
@@ -38,6 +39,7 @@ struct StepParts {
   optim::Optimizer& optimizer;
   const optim::Loss& loss;
   const optim::Schedule& schedule;
+  const optim::RhoSchedule& rho_schedule;
   const data::BatchReader& reader;
   const noise::LabelNoise& noise;
   const noise::NoiseSchedule& noise_schedule;
@@ -55,7 +57,7 @@ struct Batch {
   at::Tensor labels;   // [B] int64, true classes
   at::Tensor seen;     // [B] int64, the classes after label noise
   at::Tensor targets;  // what the loss takes: `seen`, or [B, K] for regression
-  at::Tensor lr;       // scalar, master dtype
+  at::Tensor lr, rho;  // scalars, master dtype
   at::Tensor step;     // scalar int64
 };
 
@@ -75,8 +77,8 @@ class TrainStep {
 
  private:
   Batch stage(const std::vector<int64_t>& indices, int64_t step) const;
-  void compute(const Batch& batch);
-  void gradient(const Batch& batch, bool updates_statistics);
+  void compute(const Batch& batch, bool is_perturbed);
+  void gradient(const Batch& batch, bool updates_statistics, const optim::Samples& samples);
   void account(const Batch& batch, const at::Tensor& logits, const at::Tensor& loss);
 
   StepParts parts_;

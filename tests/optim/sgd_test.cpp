@@ -32,7 +32,9 @@ std::vector<double> two_steps(const OptimizerOptions& options, const std::vector
   const auto sgd = make_optimizer(options, flat);
   const auto lr = at::tensor(0.1, c10::kDouble);
   for (const auto& gradient : {first, second}) {
-    sgd->step([&](bool) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); }, lr);
+    sgd->step(
+        [&](bool, const Samples&) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); },
+        {.lr = lr});
   }
   const double* values = flat.values().const_data_ptr<double>();
   return {values, values + 3};

@@ -1,0 +1,50 @@
+// Surrogate gap guided SAM (Zhuang et al. 2022, Algorithm 1). With g at w and g_adv at w + e, e as
+// SAM's:
+//   g_perp = g - g_adv (g . g_adv) / (g_adv . g_adv)
+//   update with g_adv - alpha * g_perp
+// which lowers the perturbed loss and, to first order without raising it, the gap to the loss
+// itself. The paper lets rho follow the learning rate: --rho-schedule lr.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/dot.h>
+
+#include "core/error.h"
+#include "optim/sharpness_aware.h"
+
+namespace unlazy::optim {
+namespace {
+
+class Gsam : public SharpnessAware {
+ public:
+  Gsam(const OptimizerOptions& options, FlatParameters& parameters)
+      : SharpnessAware(options, parameters),
+        alpha_(options.sharpness.alpha),
+        clean_(parameters.zeros_like_values()) {
+    UNLAZY_CHECK_USAGE(options.sharpness.variant == "normalized", "gsam: --sam-variant ",
+                       options.sharpness.variant, " is for sam; leave it out");
+  }
+
+ protected:
+  void perturb(const at::Tensor& rho) override {
+    clean_.copy_(parameters().gradients());
+    parameters().values().addcmul_(clean_, radius_over_norm(rho, clean_));
+  }
+
+  void combine() override {
+    const auto& g_adv = parameters().gradients();
+    const auto share = at::dot(clean_, g_adv) / at::dot(g_adv, g_adv).clamp_min(1e-30);
+    clean_.addcmul_(g_adv, share, -1);  // now g_perp
+    g_adv.sub_(clean_, alpha_);
+  }
+
+ private:
+  double alpha_;
+  at::Tensor clean_;  // [P] g, kept over the second pass
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_gsam(const OptimizerOptions& options, FlatParameters& parameters) {
+  return std::make_unique<Gsam>(options, parameters);
+}
+
+}  // namespace unlazy::optim

@@ -1,0 +1,44 @@
+// What SAM and its relatives share: two gradients an update (Foret et al. 2021, Algorithm 1).
+//   g     <- gradient at w
+//   g_adv <- gradient at w + e(g)
+//   w     <- base optimizer's update of w with combine(g, g_adv)
+// With groups of m samples each group has its own e, and the results are averaged (m-SAM). Weight
+// decay, clipping and momentum belong to the base optimizer: they neither act on nor see e.
+#pragma once
+
+#include <memory>
+
+#include "optim/optimizer.h"
+
+namespace unlazy::optim {
+
+class SharpnessAware : public Optimizer {
+ public:
+  /// Throws a misuse Error when there is no such base optimizer.
+  SharpnessAware(const OptimizerOptions& options, FlatParameters& parameters);
+
+  void step(const GradientPass& gradient, const StepInputs& inputs) override;
+  std::vector<std::pair<std::string, at::Tensor>> state() override { return base_->state(); }
+
+ protected:
+  /// Adds e to parameters().values(); gradients() holds g.
+  virtual void perturb(const at::Tensor& rho) = 0;
+  /// Turns gradients(), which holds g_adv, into what the base optimizer takes.
+  virtual void combine() {}
+  FlatParameters& parameters() { return parameters_; }
+
+ private:
+  void sharp_gradient(const GradientPass& gradient, const StepInputs& inputs);
+  void group_gradient(const GradientPass& gradient, const Samples& samples, const at::Tensor& rho);
+
+  FlatParameters& parameters_;
+  std::unique_ptr<Optimizer> base_;
+  int64_t group_size_;
+  at::Tensor before_;  // [P] the values to come back to: w + e - e is not w in floating point
+  at::Tensor sum_;     // [P] over groups; undefined without
+};
+
+/// rho / norm(direction) as a scalar on the device; finite for a direction of zeros.
+at::Tensor radius_over_norm(const at::Tensor& rho, const at::Tensor& direction);
+
+}  // namespace unlazy::optim

@@ -1,0 +1,123 @@
+#include "optim/sharpness_options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+#include "optim/optimizer.h"
+
+namespace unlazy::optim {
+
+OptionTable describe(SharpnessOptions& o) {
+  return {
+      "Sharpness-aware minimisation",
+      {{.name = "rho",
+        .target = &o.rho,
+        .range = Range::at_least(0),
+        .help = "Radius of the perturbation of sam, asam and gsam."},
+       {.name = "rho-schedule",
+        .target = &o.rho_schedule,
+        .help = "How the radius changes.",
+        .choices = {{"constant", "not at all"},
+                    {"linear", "from --rho at --sam-start to --rho-end at the end"},
+                    {"cosine", "the same along half a cosine wave"},
+                    {"lr", "from --rho to --rho-end as the learning rate falls from --lr to 0"}}},
+       {.name = "rho-end",
+        .target = &o.rho_end,
+        .range = Range::at_least(0),
+        .help = "Radius at the end of --rho-schedule."},
+       {.name = "sam-base",
+        .target = &o.base,
+        .help = "The update that is made with the gradient at the perturbed point.",
+        .choices = base_registry().choices()},
+       {.name = "sam-variant",
+        .target = &o.variant,
+        .help = "The perturbation.",
+        .choices = {{"normalized", "rho * g / norm(g)"},
+                    {"unnormalized", "rho * g (Andriushchenko and Flammarion 2022)"}}},
+       {.name = "sam-m",
+        .target = &o.group_size,
+        .range = Range::at_least(0),
+        .unit = "samples",
+        .help = "m-SAM: a perturbation for each group of this many samples of the batch, which "
+                "it must divide; 0: one for the batch."},
+       {.name = "sam-interval",
+        .target = &o.interval,
+        .range = Range::at_least(1),
+        .unit = "steps",
+        .help = "Perturb every this many steps, with steps of --sam-base between."},
+       {.name = "sam-start",
+        .target = &o.start,
+        .help = "From when on steps are perturbed, such as 150ep."},
+       {.name = "sam-end", .target = &o.end, .help = "Until when steps are perturbed."},
+       {.name = "asam-eta",
+        .target = &o.eta,
+        .range = Range::at_least(0),
+        .help = "asam scales the neighbourhood by abs(w) + this."},
+       {.name = "asam-scaling",
+        .target = &o.scaling,
+        .help = "What asam scales by its size.",
+        .choices = {{"all", "every parameter, as in the paper"},
+                    {"weights",
+                     "parameters called weight, scales of normalisation layers included, as "
+                     "the authors' code; biases as sam"}}},
+       {.name = "gsam-alpha",
+        .target = &o.alpha,
+        .range = Range::at_least(0),
+        .help = "gsam's weight of the ascent along the part of the gradient that is "
+                "perpendicular to the gradient at the perturbed point."}}};
+}
+
+void refuse_unused(const SharpnessOptions& options, const std::string& optimizer) {
+  SharpnessOptions given = options, defaults;
+  const auto now = describe(given), before = describe(defaults);
+  for (size_t i = 0; i < now.rows().size(); ++i) {
+    const auto& row = now.rows()[i];
+    UNLAZY_CHECK_USAGE(value_text(row) == value_text(before.rows()[i]), "optimizer: --", row.name,
+                       " ", value_text(row), " has no effect with --optimizer ", optimizer,
+                       "; add --optimizer sam, or leave it out");
+  }
+}
+
+void check_group_size(const SharpnessOptions& options, int64_t batch_size) {
+  const int64_t m = options.group_size;
+  if (m == 0) return;
+  UNLAZY_CHECK_USAGE(batch_size % m == 0, "sam: --sam-m must divide --batch ", batch_size, ", got ",
+                     m);
+}
+
+RhoSchedule::RhoSchedule(const SharpnessOptions& options, const Schedule& lr,
+                         int64_t steps_per_epoch, int64_t total_steps)
+    : kind_(options.rho_schedule),
+      rho_(options.rho),
+      rho_end_(options.rho_end),
+      interval_(options.interval),
+      start_(options.start.in_iterations(steps_per_epoch)),
+      end_(options.end.in_iterations(steps_per_epoch)),
+      last_(std::min(end_, total_steps)),
+      lr_(lr) {
+  UNLAZY_CHECK_USAGE(start_ < end_, "sam: --sam-end ", options.end.text(),
+                     " is not after --sam-start ", options.start.text(),
+                     ", so no step would be perturbed");
+  UNLAZY_CHECK_USAGE(kind_ != "constant" || rho_end_ == 0,
+                     "sam: --rho-end has no effect with --rho-schedule constant; add "
+                     "--rho-schedule linear, cosine or lr");
+}
+
+bool RhoSchedule::is_perturbed(int64_t step) const {
+  return step >= start_ && step < end_ && (step - start_) % interval_ == 0;
+}
+
+double RhoSchedule::rho(int64_t step) const {
+  if (kind_ == "constant") return rho_;
+  const double part = std::clamp(static_cast<double>(step - start_) /
+                                     static_cast<double>(std::max<int64_t>(1, last_ - start_)),
+                                 0.0, 1.0);
+  double weight = 1 - part;  // of rho against rho_end
+  if (kind_ == "cosine") weight = 0.5 * (1 + std::cos(std::numbers::pi * part));
+  if (kind_ == "lr") weight = lr_.peak() > 0 ? lr_.lr(step) / lr_.peak() : 1;
+  return rho_end_ + (rho_ - rho_end_) * weight;
+}
+
+}  // namespace unlazy::optim

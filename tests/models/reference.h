@@ -1,0 +1,52 @@
+// The cases of tests/golden/pytorch_reference.safetensors, written by make_pytorch_reference.py
+// there: which network each is, and its batch of images.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "core/safetensors.h"
+#include "models/model.h"
+
+namespace unlazy::testing {
+
+constexpr uint64_t kReferenceSeed = 3;
+
+inline const TensorFile& reference() {
+  static const TensorFile file =
+      load_tensors(UNLAZY_SOURCE_DIR "/tests/golden/pytorch_reference.safetensors");
+  return file;
+}
+
+inline std::shared_ptr<models::Model> reference_model(const std::string& name) {
+  models::ModelOptions options;
+  options.name = name.substr(0, name.find('-'));
+  options.hidden_width = 64;
+  if (name.ends_with("-group")) options.norm = "group";
+  if (name.ends_with("-none")) options.norm = "none";
+  if (name.ends_with("-kaiming")) options.init = "kaiming";
+  return models::make_model(options, {}, kReferenceSeed);
+}
+
+inline void set_format(torch::nn::Module& module, at::MemoryFormat format) {
+  for (auto& parameter : module.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.data().contiguous(format));
+  }
+}
+
+/// [B, 3, 32, 32] in fp32
+inline at::Tensor reference_images() {
+  return (reference().at("images").to(at::kFloat) - 128) / 64;
+}
+
+/// max |a - b| / max |b|
+inline double relative_distance(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>() /
+         b.to(at::kDouble).abs().max().item<double>();
+}
+
+}  // namespace unlazy::testing
