@@ -21,7 +21,7 @@ std::vector<Call> figure1(bool is_quick, const std::string& out) {
   const Call quick = {"--config", find_resource("presets/demo.json")};
   std::vector<Call> calls;
   Call report = {"report"};
-  for (const std::string rate : is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"}) {
+  for (const std::string& rate : is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"}) {
     const std::string run = out + "/tau" + rate;
     report.push_back(run);
     if (std::filesystem::exists(run + "/DONE")) continue;
