@@ -346,7 +346,9 @@ void Options::read_json(const Json& config, std::string_view source) {
                      version.dump(), ", but this unlazy reads versions up to ", kConfigVersion,
                      "; use a newer unlazy");
   Undo undo(*this);
-  for (const auto& [key, value] : config.items()) {
+  for (const auto& item : config.items()) {
+    const std::string& key = item.key();
+    const Json& value = item.value();
     if (key == "config-version" || key == "about") continue;
     if (key == "command") {
       UNLAZY_CHECK_USAGE(value == command_, source, ": is for unlazy ",
