@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/format.h"
 #include "core/options.h"
 #include "core/paths.h"
 #include "synthetic/support.h"
@@ -123,7 +124,7 @@ TEST(SyntheticPresets, TenMillionStepsDoNotDrift) {
   const double drift =
       testing::relative_difference(testing::observe_at(options, "gram", 10000000),
                                    testing::observe_at(options, "direct", 10000000));
-  RecordProperty("drift", std::to_string(drift));
+  RecordProperty("drift", number_text(drift));
   EXPECT_LT(drift, 1e-9);
 }
 
