@@ -3,7 +3,7 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_report, make_data, make_bench, make_info,
+MakeCommand make_train, make_measure, make_synthetic, make_report, make_data, make_bench, make_info,
     make_completion;
 
 const Registry<MakeCommand>& commands() {
@@ -11,6 +11,7 @@ const Registry<MakeCommand>& commands() {
       "command",
       {
           {"train", "train a network with label noise", make_train},
+          {"measure", "Hessian, sharpness, kernel and noise of a checkpoint", make_measure},
           {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
            make_synthetic},
           {"data", "look at, export or pack a data set", make_data},
