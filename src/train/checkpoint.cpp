@@ -57,20 +57,26 @@ void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& record
   }
 }
 
+void load_checkpoint_weights(const std::string& folder, Experiment& experiment) {
+  const auto model = read_json_file(folder + "/meta.json").at("model").get<std::string>();
+  UNLAZY_CHECK_USAGE(model == experiment.options().model.name, folder,
+                     ": is a checkpoint of model '", model, "', not of '",
+                     experiment.options().model.name, "'; use --model ", model);
+  at::NoGradGuard no_grad;
+  models::copy_tensors(folder + "/model.safetensors", experiment.named_tensors());
+  experiment.parameters().publish();
+}
+
 int64_t load_newest_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder) {
   const auto steps = run.checkpoint_steps();
   UNLAZY_CHECK(!steps.empty(), run.path(),
                ": has no checkpoint to resume from; start again with --overwrite");
   const std::string folder = run.checkpoint(steps.back());
+  load_checkpoint_weights(folder, experiment);
   const auto meta = read_json_file(folder + "/meta.json");
-  const auto model = meta.at("model").get<std::string>();
-  UNLAZY_CHECK_USAGE(model == experiment.options().model.name, folder,
-                     ": is a checkpoint of model '", model, "', not of '",
-                     experiment.options().model.name, "'; use --model ", model);
   at::NoGradGuard no_grad;
   auto& parameters = experiment.parameters();
   if (meta.value("is-pruned", false)) parameters.set_mask(prune::full_mask(parameters));
-  models::copy_tensors(folder + "/model.safetensors", experiment.named_tensors());
   models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
   parameters.set_mask(parameters.mask());  // takes up the mask as it was read
   parameters.publish();

@@ -102,6 +102,7 @@ std::vector<OptionTable> describe(TrainOptions& o) {
           optim::describe(o.schedule),
           describe(o.run),
           measure::describe(o.measure),
+          measure::describe(o.measure.probe, "measure-"),
           unlazy::describe(o.compute)};
 }
 
@@ -119,7 +120,7 @@ Experiment::Experiment(TrainOptions options)
   const auto& o = options_;
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
-  for (const auto& name : o.measure.names) measure::registry().find(name);
+  measure::requests(o.measure);  // unknown names are told before anything is read
 
   splits_ = data::load(o.data, seed);
   const int64_t num_classes = splits_.train.num_classes();
@@ -179,7 +180,8 @@ measure::Subject Experiment::subject() {
           {*test_reader_, test_labels_},
           initial_values_,
           splits_.train.num_classes(),
-          options_.run.eval_batch};
+          options_.run.eval_batch,
+          options_.measure.probe};
 }
 
 std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
