@@ -3,6 +3,7 @@
 // of SAM, and for measurements in training mode.
 #pragma once
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,23 @@ class FrozenStatistics {
 
  private:
   std::vector<std::pair<double, double*>> momenta_;  // value before, place
+};
+
+/// Running statistics computed anew: while one of these lives, passes in training mode leave the
+/// plain average of their batches' statistics (torch's momentum=None), not a moving one. For the
+/// same layers. Call next_batch() before each pass.
+class AveragedStatistics {
+ public:
+  explicit AveragedStatistics(torch::nn::Module& module);
+  ~AveragedStatistics();
+  AveragedStatistics(const AveragedStatistics&) = delete;
+  AveragedStatistics& operator=(const AveragedStatistics&) = delete;
+
+  void next_batch();
+
+ private:
+  std::vector<std::pair<double, double*>> momenta_;  // value before, place
+  int64_t num_batches_ = 0;
 };
 
 }  // namespace unlazy::models

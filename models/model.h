@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/options.h"
 #include "core/registry.h"
@@ -25,6 +26,7 @@ struct ModelOptions {
   int64_t group_norm_groups = 32;  // at most; a layer of fewer channels uses its channel count
   int64_t hidden_width = 512;      // mlp
   int64_t hidden_layers = 2;       // mlp
+  std::vector<int64_t> block_widths = {};  // resnets: channels inside each block; empty: full
 };
 OptionTable describe(ModelOptions& options);
 

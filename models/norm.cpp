@@ -95,4 +95,21 @@ FrozenStatistics::~FrozenStatistics() {
   for (const auto& [value, place] : momenta_) *place = value;
 }
 
+AveragedStatistics::AveragedStatistics(torch::nn::Module& module) {
+  for (const auto& child : module.modules()) {
+    if (auto* norm = dynamic_cast<NormImpl*>(child.get()))
+      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
+  }
+}
+
+AveragedStatistics::~AveragedStatistics() {
+  for (const auto& [value, place] : momenta_) *place = value;
+}
+
+// The first batch replaces what was there; the n-th has weight 1 / n.
+void AveragedStatistics::next_batch() {
+  ++num_batches_;
+  for (const auto& [value, place] : momenta_) *place = 1.0 / static_cast<double>(num_batches_);
+}
+
 }  // namespace unlazy::models

@@ -31,6 +31,7 @@ class NormImpl : public torch::nn::Module {
 
  private:
   friend class FrozenStatistics;
+  friend class AveragedStatistics;
   at::Tensor normalize(const at::Tensor& x) const;
 
   std::string kind_;

@@ -57,7 +57,12 @@ OptionTable describe(ModelOptions& o) {
            {.name = "hidden-layers",
             .target = &o.hidden_layers,
             .range = Range::at_least(0),
-            .help = "Number of hidden layers of the mlp."}}};
+            .help = "Number of hidden layers of the mlp."},
+           {.name = "block-widths",
+            .target = &o.block_widths,
+            .range = Range::at_least(1),
+            .help = "Resnets: channels between the two convolutions of each block, as "
+                    "`unlazy prune --protocol filters` leaves them; empty: all."}}};
 }
 
 namespace {

@@ -12,6 +12,9 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
+#include <numeric>
+
+#include "core/error.h"
 #include "models/model.h"
 #include "models/norm.h"
 
@@ -33,13 +36,14 @@ struct Shape {
 
 class BasicBlockImpl : public nn::Module {
  public:
-  BasicBlockImpl(const ModelOptions& o, int64_t in, int64_t out, int64_t stride,
+  // `inner`: channels between the two convolutions.
+  BasicBlockImpl(const ModelOptions& o, int64_t in, int64_t inner, int64_t out, int64_t stride,
                  bool has_projection)
       : stride_(stride), new_channels_(out - in) {
     const bool bias = o.norm == "none";
-    conv1 = register_module("conv1", conv(in, out, 3, stride, bias));
-    bn1 = register_module("bn1", Norm(o.norm, out, o.group_norm_groups));
-    conv2 = register_module("conv2", conv(out, out, 3, 1, bias));
+    conv1 = register_module("conv1", conv(in, inner, 3, stride, bias));
+    bn1 = register_module("bn1", Norm(o.norm, inner, o.group_norm_groups));
+    conv2 = register_module("conv2", conv(inner, out, 3, 1, bias));
     bn2 = register_module("bn2", Norm(o.norm, out, o.group_norm_groups));
     if (has_projection && (stride != 1 || in != out)) {
       shortcut_conv = conv(in, out, 1, stride, bias);
@@ -74,13 +78,22 @@ class ResNet : public nn::Module, public Model {
  public:
   ResNet(const ModelOptions& o, const InputShape& input, const Shape& shape) {
     int64_t width = shape.widths[0];
+    size_t block = 0;
+    const int64_t num_blocks =
+        std::accumulate(shape.blocks.begin(), shape.blocks.end(), int64_t{0});
+    UNLAZY_CHECK_USAGE(
+        o.block_widths.empty() || static_cast<int64_t>(o.block_widths.size()) == num_blocks, o.name,
+        ": --block-widths wants ", num_blocks, " numbers, one a block, got ",
+        o.block_widths.size());
     conv1 = register_module("conv1", conv(input.channels, width, 3, 1, o.norm == "none"));
     bn1 = register_module("bn1", Norm(o.norm, width, o.group_norm_groups));
     for (size_t group = 0; group < shape.blocks.size(); ++group) {
       nn::Sequential blocks;
       for (int64_t i = 0; i < shape.blocks[group]; ++i) {
         const int64_t stride = group > 0 && i == 0 ? 2 : 1;
-        blocks->push_back(BasicBlock(o, width, shape.widths[group], stride, shape.has_projection));
+        const int64_t out = shape.widths[group];
+        const int64_t inner = o.block_widths.empty() ? out : o.block_widths.at(block++);
+        blocks->push_back(BasicBlock(o, width, inner, out, stride, shape.has_projection));
         width = shape.widths[group];
       }
       layers_.push_back(register_module("layer" + std::to_string(group + 1), blocks));

@@ -6,7 +6,8 @@
 #   tools/bootstrap.sh format   check the formatting of the sources
 # Does only what is missing, so a second call is quick and needs no network. Packages are installed as root or with sudo;
 # everything else stays in this folder: LibTorch in .libtorch (1.2 GB; 4.6 GB with an NVIDIA driver), the build in build/.
-# A LibTorch of your own is taken from LIBTORCH_ROOT, or found in the folders of CMAKE_PREFIX_PATH.
+# A LibTorch of your own is taken from LIBTORCH_ROOT, or found in the folders of CMAKE_PREFIX_PATH; UNLAZY_CMAKE_FLAGS holds
+# further flags for cmake.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -129,7 +130,7 @@ get_libtorch() {
 }
 
 configure() {
-  local flags=(-DLIBTORCH_ROOT="$libtorch")
+  local flags=(-DLIBTORCH_ROOT="$libtorch" ${UNLAZY_CMAKE_FLAGS:-})
   if command -v ccache >/dev/null; then
     flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
@@ -193,7 +194,7 @@ case "${1:-}" in
   setup) setup ;;
   format) stage format check_format ;;
   *)
-    sed -n '2,9s/^# \{0,1\}//p' "tools/bootstrap.sh"
+    sed -n '2,10s/^# \{0,1\}//p' "tools/bootstrap.sh"
     exit 2
     ;;
 esac

@@ -3,18 +3,21 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_report, make_data, make_bench, make_info,
-    make_completion;
+MakeCommand make_train, make_synthetic, make_prune, make_measure, make_reproduce, make_data,
+    make_report, make_bench, make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
       "command",
       {
-          {"train", "train a network with label noise", make_train},
+          {"train", "train a network with label noise or SAM", make_train},
+          {"measure", "Hessian, sharpness, kernel and noise of a checkpoint", make_measure},
           {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
            make_synthetic},
+          {"prune", "accuracy against remaining weights; figure 1c", make_prune},
+          {"reproduce", "redraw a figure of the paper", make_reproduce},
           {"data", "look at, export or pack a data set", make_data},
-          {"report", "print a table of runs", make_report},
+          {"report", "a table of runs, and their curves", make_report},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
           {"completion", "print the completion script for bash", make_completion},

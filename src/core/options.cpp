@@ -92,9 +92,10 @@ void entry_from_text(const Option& option, const std::string& text, Step& value)
 void entry_from_text(const Option& option, const std::string& text, std::string& value) {
   std::vector<std::string> known;
   for (const auto& choice : option.choices) known.push_back(choice.name);
-  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), text) != known.end(),
-                     "--", option.name, ": there is no ", in_quotes(text), "; ",
-                     suggest(text, known));
+  const auto word = option.has_settings ? text.substr(0, text.find(':')) : text;
+  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), word) != known.end(),
+                     "--", option.name, ": there is no ", in_quotes(word), "; ",
+                     suggest(word, known));
   UNLAZY_CHECK_USAGE(is_utf8(text), "--", option.name, " must be UTF-8 text, got ",
                      in_quotes(text));
   value = text;
@@ -346,7 +347,9 @@ void Options::read_json(const Json& config, std::string_view source) {
                      version.dump(), ", but this unlazy reads versions up to ", kConfigVersion,
                      "; use a newer unlazy");
   Undo undo(*this);
-  for (const auto& [key, value] : config.items()) {
+  for (const auto& item : config.items()) {
+    const std::string& key = item.key();
+    const Json& value = item.value();
     if (key == "config-version" || key == "about") continue;
     if (key == "command") {
       UNLAZY_CHECK_USAGE(value == command_, source, ": is for unlazy ",

@@ -69,6 +69,7 @@ struct Option {
   std::string unit = {};             // "images", "steps"; empty for pure numbers
   std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
+  bool has_settings = false;         // a choice may be followed by settings: "NAME:key=value"
   std::string default_text = {};     // filled by OptionTable
 };
 

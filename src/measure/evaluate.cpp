@@ -2,31 +2,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
-#include <torch/nn/module.h>
 
 #include <algorithm>
 #include <numeric>
 
+#include "measure/evaluation_mode.h"
 #include "measure/measurement.h"
 
 namespace unlazy::measure {
 namespace {
-
-// Evaluation mode until destroyed, then the mode that was there.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(torch::nn::Module& module)
-      : module_(module), was_training_(module.is_training()) {
-    module_.eval();
-  }
-  ~EvaluationMode() { module_.train(was_training_); }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  torch::nn::Module& module_;
-  bool was_training_;
-};
 
 std::vector<Value> named(const std::string& prefix, const Evaluation& evaluation) {
   return {{prefix + "_loss", evaluation.loss}, {prefix + "_accuracy", evaluation.accuracy}};

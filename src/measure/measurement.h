@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/options.h"
@@ -22,6 +23,19 @@ struct LabelledReader {
   at::Tensor labels;  // [N] int64 on the device, true classes
 };
 
+/// Settings of the measurements that differentiate: --measure-split, --measure-samples, ...
+struct ProbeOptions {
+  std::string split = "train";  // train, test
+  int64_t samples = 256;        // the first so many of the split; 0: all
+  int64_t top = 3;              // eigenvalues of hessian-top
+  int64_t probes = 16;          // random vectors of the estimates
+  int64_t lanczos_steps = 80;   // at most
+  double rho = 0.05;            // radius of sharpness
+  int64_t group = 16;           // B of the gradient covariance
+};
+/// `prefix`: before each flag's name ("measure-" in `unlazy train`).
+OptionTable describe(ProbeOptions& options, const std::string& prefix);
+
 /// What is measured.
 struct Subject {
   models::Model& model;
@@ -32,10 +46,11 @@ struct Subject {
   at::Tensor initial_values;  // [P] master values at initialisation
   int64_t num_classes;
   int64_t batch_size;  // of evaluation
+  ProbeOptions probe = {};
 };
 
 /// A number with its name in metrics.csv; a scalar on the device, so that many are read with one
-/// wait.
+/// wait. A curve [n] is for measure-STEP.json alone: metrics.csv leaves it out.
 struct Value {
   std::string name;
   at::Tensor value;
@@ -49,9 +64,21 @@ const Registry<Measure>& registry();
 struct MeasureOptions {
   std::vector<std::string> names = {"test", "weight-norm", "gradient-norm", "distance"};
   Step every = Step::epochs(1);
+  ProbeOptions probe = {};  // described by a table of its own
 };
-/// A misuse Error names an unknown measurement when the names are looked up in registry().
 OptionTable describe(MeasureOptions& options);
+
+/// A measurement and how often it is made.
+struct Request {
+  std::string name;
+  Step every;
+};
+/// Takes the entries of --measure apart: "test", "hessian-top:every=10ep". Throws a misuse Error
+/// for an unknown name or setting.
+std::vector<Request> requests(const MeasureOptions& options);
+
+/// Reads all values with one wait for the device; a scalar becomes one number.
+std::vector<std::pair<std::string, std::vector<double>>> to_host(const std::vector<Value>& values);
 
 /// Mean loss and accuracy over a whole split in evaluation mode (running BatchNorm statistics,
 /// clean labels, no augmentation): scalars in fp64 on the device.

@@ -1,9 +1,16 @@
+#include <ATen/ops/cat.h>
+
+#include "core/error.h"
 #include "measure/measurement.h"
 
 namespace unlazy::measure {
 
 Measure measure_test, measure_train_set, measure_weight_norm, measure_gradient_norm,
-    measure_distance;
+    measure_distance, measure_layer_norms, measure_effective_rank, measure_nuclear_norm,
+    measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
+    measure_hessian_density, measure_ntk_trace, measure_gradient_covariance,
+    measure_gradient_noise_scale, measure_sharpness, measure_sharpness_pga,
+    measure_sharpness_average;
 
 const Registry<Measure>& registry() {
   static const Registry<Measure> measurements(
@@ -17,6 +24,27 @@ const Registry<Measure>& registry() {
           {"gradient-norm", "Euclidean norm of the last update's gradient", measure_gradient_norm},
           {"distance", "Euclidean distance of all parameters from initialisation",
            measure_distance},
+          {"layer-norms", "Euclidean norm of each layer's weights", measure_layer_norms},
+          {"effective-rank", "exponential of the entropy of each layer's singular values",
+           measure_effective_rank},
+          {"nuclear-norm", "sum of each layer's singular values", measure_nuclear_norm},
+          {"activation-sparsity", "fraction of zeros behind the ReLUs",
+           measure_activation_sparsity},
+          {"hessian-top", "largest eigenvalues of the Hessian, by Lanczos", measure_hessian_top},
+          {"hessian-trace", "trace of the Hessian, by Hutchinson's estimate",
+           measure_hessian_trace},
+          {"hessian-density", "spectral density of the Hessian, by stochastic Lanczos quadrature",
+           measure_hessian_density},
+          {"ntk-trace", "trace of the neural tangent kernel, per sample", measure_ntk_trace},
+          {"gradient-covariance", "B (E norm(g_B)^2 - norm(g)^2), trace of the noise of gradients",
+           measure_gradient_covariance},
+          {"gradient-noise-scale", "the batch size at which noise and gradient are equally large",
+           measure_gradient_noise_scale},
+          {"sharpness", "rise of the loss after SAM's step of length rho", measure_sharpness},
+          {"sharpness-pga", "greatest rise within rho found by projected gradient ascent",
+           measure_sharpness_pga},
+          {"sharpness-average", "mean rise of the loss at distance rho in random directions",
+           measure_sharpness_average},
       });
   return measurements;
 }
@@ -28,11 +56,88 @@ OptionTable describe(MeasureOptions& o) {
   return {"Measurements",
           {{.name = "measure",
             .target = &o.names,
-            .help = "What to measure during training: " + join(names) + ".",
-            .choices = registry().choices()},
+            .help = "What to measure during training, each as NAME or NAME:every=LENGTH: " +
+                    join(names) + ".",
+            .choices = registry().choices(),
+            .has_settings = true},
            {.name = "measure-every",
             .target = &o.every,
             .help = "How often; also before the first step and at the end."}}};
+}
+
+OptionTable describe(ProbeOptions& o, const std::string& prefix) {
+  return {"Measurements that differentiate",
+          {{.name = prefix + "split",
+            .target = &o.split,
+            .help = "The data of derivatives, sharpness and activations: clean labels, no "
+                    "augmentation, running BatchNorm statistics.",
+            .choices = {{"train", "training set"}, {"test", "test set"}}},
+           {.name = prefix + "samples",
+            .target = &o.samples,
+            .range = Range::at_least(0),
+            .unit = "samples",
+            .help = "How many of them, from the first on; 0: all."},
+           {.name = prefix + "top",
+            .target = &o.top,
+            .range = Range::at_least(1),
+            .help = "Number of eigenvalues of hessian-top."},
+           {.name = prefix + "probes",
+            .target = &o.probes,
+            .range = Range::at_least(2),
+            .help = "Random vectors of hessian-trace, hessian-density, ntk-trace and "
+                    "sharpness-average."},
+           {.name = prefix + "lanczos-steps",
+            .target = &o.lanczos_steps,
+            .range = Range::at_least(1),
+            .help = "Steps of Lanczos, at most; each keeps a vector of the parameters' size."},
+           {.name = prefix + "rho",
+            .target = &o.rho,
+            .range = Range::above(0),
+            .help = "Radius of sharpness, sharpness-pga and sharpness-average."},
+           {.name = prefix + "group",
+            .target = &o.group,
+            .range = Range::at_least(1),
+            .unit = "samples",
+            .help = "Batch size B of gradient-covariance and gradient-noise-scale."}}};
+}
+
+std::vector<Request> requests(const MeasureOptions& options) {
+  constexpr std::string_view kEvery = "every=";
+  std::vector<Request> list;
+  for (const auto& text : options.names) {
+    const auto colon = text.find(':');
+    Request request{text.substr(0, colon), options.every};
+    registry().find(request.name);
+    if (colon != std::string::npos) {
+      const auto setting = text.substr(colon + 1);
+      UNLAZY_CHECK_USAGE(setting.starts_with(kEvery), "--measure: ", text,
+                         " has an unknown setting; write ", request.name, ":every=LENGTH, such as ",
+                         request.name, ":every=10ep");
+      request.every = Step::parse(setting.substr(kEvery.size()), "--measure " + request.name);
+    }
+    list.push_back(std::move(request));
+  }
+  return list;
+}
+
+std::vector<std::pair<std::string, std::vector<double>>> to_host(const std::vector<Value>& values) {
+  std::vector<std::pair<std::string, std::vector<double>>> list;
+  if (values.empty()) return list;
+  std::vector<at::Tensor> parts;
+  c10::Device device = c10::kCPU;  // small results of Lanczos are there already
+  for (const auto& value : values) {
+    parts.push_back(value.value.detach().to(c10::kDouble).flatten());
+    if (!parts.back().is_cpu()) device = parts.back().device();
+  }
+  for (auto& part : parts) part = part.to(device);
+  const auto host = at::cat(parts).cpu();  // the one wait for the device
+  const double* next = host.const_data_ptr<double>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto count = parts[i].numel();
+    list.emplace_back(values[i].name, std::vector<double>(next, next + count));
+    next += count;
+  }
+  return list;
 }
 
 }  // namespace unlazy::measure

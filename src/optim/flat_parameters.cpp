@@ -95,17 +95,40 @@ void FlatParameters::zero_gradients() {
 }
 
 void FlatParameters::collect_gradients(bool is_first) {
-  if (!shadow_.defined()) return;
-  auto low = gradients_.narrow(0, 0, num_low_precision_);
-  if (is_first) {
-    low.copy_(shadow_gradients_);
-  } else {
-    low.add_(shadow_gradients_);
+  if (shadow_.defined()) {
+    auto low = gradients_.narrow(0, 0, num_low_precision_);
+    if (is_first) {
+      low.copy_(shadow_gradients_);
+    } else {
+      low.add_(shadow_gradients_);
+    }
+    shadow_gradients_.zero_();
   }
-  shadow_gradients_.zero_();
+  zero_pruned_(gradients_);
+}
+
+// By value: `mask` may be the one that is there.
+void FlatParameters::set_mask(at::Tensor mask) {
+  mask_ = at::Tensor();
+  pruned_ = at::Tensor();
+  if (!mask.defined()) return;
+  UNLAZY_CHECK(mask.dim() == 1 && mask.numel() == num_weights_ && mask.scalar_type() == c10::kBool,
+               "flat parameters: a mask has ", num_weights_,
+               " elements of type Bool, one a weight; ", "got ", mask.numel(), " of type ",
+               c10::toString(mask.scalar_type()));
+  mask_ = mask.to(values_.device()).clone();
+  pruned_ = mask_.logical_not();
+  zero_pruned_(gradients_);
+  publish();
+}
+
+// Not a product with 0 and 1: that would make -0 of negative weights and nan of infinite ones.
+void FlatParameters::zero_pruned_(const at::Tensor& flat) const {
+  if (pruned_.defined()) flat.narrow(0, 0, num_weights_).masked_fill_(pruned_, 0);
 }
 
 void FlatParameters::publish() {
+  zero_pruned_(values_);
   if (shadow_.defined()) shadow_.copy_(values_.narrow(0, 0, num_low_precision_));
 }
 

@@ -50,8 +50,18 @@ class FlatParameters {
   /// After each backward pass: adds what it left to gradients(). `is_first`: the first since
   /// zero_gradients().
   void collect_gradients(bool is_first);
-  /// Shows changed values to the network (a copy to bf16; nothing in fp32 and fp64).
+  /// Shows changed values to the network (a copy to bf16; nothing in fp32 and fp64), pruned weights
+  /// as 0.
   void publish();
+
+  /// Prunes: at once and after every publish() the weights are exactly 0 where `mask`
+  /// [num_weights] bool is false, and so are their gradients after collect_gradients(). So
+  /// momentum, weight decay and SAM's perturbation leave them at 0, and norms are those of the
+  /// weights that are left. The mask is cloned; an undefined one ends it. A captured step keeps the
+  /// mask of its capture.
+  void set_mask(at::Tensor mask);
+  /// [num_weights] bool, true where a weight is kept; undefined without a mask.
+  const at::Tensor& mask() const { return mask_; }
 
   int64_t size() const { return values_.numel(); }
   int64_t num_weights() const { return num_weights_; }
@@ -62,10 +72,13 @@ class FlatParameters {
   at::Tensor zeros_like_values() const;
 
  private:
+  void zero_pruned_(const at::Tensor& flat) const;
+
   std::vector<Segment> segments_;
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;
   at::Tensor values_, gradients_;
+  at::Tensor mask_, pruned_;  // [num_weights] bool and its complement; undefined: no mask
   at::Tensor shadow_,
       shadow_gradients_;  // [num_low_precision] bf16, undefined unless training in bf16
 };

@@ -9,19 +9,23 @@
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "models/weights.h"
+#include "prune/mask.h"
 
 namespace unlazy::train {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The sums of an unfinished epoch travel with the optimizer's state, under a name that no optimizer
-// uses.
+// The sums of an unfinished epoch and the mask travel with the optimizer's state, under names that
+// no optimizer uses.
 constexpr const char* kSums = "train-sums";
+constexpr const char* kMask = "mask";
 
 std::vector<std::pair<std::string, at::Tensor>> state_tensors(Experiment& experiment) {
   auto tensors = experiment.optimizer().state();
   tensors.emplace_back(kSums, experiment.step().sums());
+  if (experiment.parameters().mask().defined())
+    tensors.emplace_back(kMask, experiment.parameters().mask());
   return tensors;
 }
 
@@ -40,6 +44,7 @@ void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& record
     nlohmann::ordered_json meta;
     meta["step"] = step;
     meta["model"] = experiment.options().model.name;
+    meta["is-pruned"] = experiment.parameters().mask().defined();
     meta["recorder"] = recorder.state();
     write_file(temporary / "meta.json", meta.dump(2) + "\n");
     fs::remove_all(target);
@@ -52,20 +57,29 @@ void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& record
   }
 }
 
-int64_t load_newest_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder) {
-  const auto steps = run.checkpoint_steps();
-  UNLAZY_CHECK(!steps.empty(), run.path(),
-               ": has no checkpoint to resume from; start again with --overwrite");
-  const std::string folder = run.checkpoint(steps.back());
-  const auto meta = read_json_file(folder + "/meta.json");
-  const auto model = meta.at("model").get<std::string>();
+void load_checkpoint_weights(const std::string& folder, Experiment& experiment) {
+  const auto model = read_json_file(folder + "/meta.json").at("model").get<std::string>();
   UNLAZY_CHECK_USAGE(model == experiment.options().model.name, folder,
                      ": is a checkpoint of model '", model, "', not of '",
                      experiment.options().model.name, "'; use --model ", model);
   at::NoGradGuard no_grad;
   models::copy_tensors(folder + "/model.safetensors", experiment.named_tensors());
-  models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
   experiment.parameters().publish();
+}
+
+int64_t load_newest_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder) {
+  const auto steps = run.checkpoint_steps();
+  UNLAZY_CHECK(!steps.empty(), run.path(),
+               ": has no checkpoint to resume from; start again with --overwrite");
+  const std::string folder = run.checkpoint(steps.back());
+  load_checkpoint_weights(folder, experiment);
+  const auto meta = read_json_file(folder + "/meta.json");
+  at::NoGradGuard no_grad;
+  auto& parameters = experiment.parameters();
+  if (meta.value("is-pruned", false)) parameters.set_mask(prune::full_mask(parameters));
+  models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
+  parameters.set_mask(parameters.mask());  // takes up the mask as it was read
+  parameters.publish();
   recorder.restore(meta.at("recorder"));
   return meta.at("step").get<int64_t>();
 }

@@ -16,6 +16,10 @@ namespace unlazy::train {
 /// then no trace of it is left and older checkpoints stay.
 void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step);
 
+/// Loads the weights and buffers of the checkpoint in `folder`, not the state of training. Throws
+/// Error when it is of another model or does not fit.
+void load_checkpoint_weights(const std::string& folder, Experiment& experiment);
+
 /// Puts the run into the state of its newest checkpoint and returns its step. Throws Error when
 /// there is none, or when it does not belong to this experiment (another model, another optimizer).
 int64_t load_newest_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder);

@@ -1,5 +1,6 @@
 #include "train/experiment.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 
 #include <cmath>
@@ -7,6 +8,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "models/weights.h"
+#include "prune/mask.h"
 
 namespace unlazy::train {
 namespace {
@@ -64,6 +66,14 @@ OptionTable describe(RunOptions& o) {
        {.name = "weights",
         .target = &o.weights,
         .help = "A .safetensors file to start from instead of the initialisation."},
+       {.name = "mask",
+        .target = &o.mask,
+        .help = "A .safetensors file with a mask (of `unlazy prune`): weights where it is false "
+                "are held at 0."},
+       {.name = "start-at",
+        .target = &o.start_at,
+        .help = "Begin at this step of the schedules and of the batch order, such as 2000it: with "
+                "--weights of that step's checkpoint, rewinding."},
        {.name = "cuda-graph",
         .target = &o.cuda_graph,
         .help = "On a GPU: capture the step into a CUDA graph."}}};
@@ -92,6 +102,7 @@ std::vector<OptionTable> describe(TrainOptions& o) {
           optim::describe(o.schedule),
           describe(o.run),
           measure::describe(o.measure),
+          measure::describe(o.measure.probe, "measure-"),
           unlazy::describe(o.compute)};
 }
 
@@ -109,12 +120,15 @@ Experiment::Experiment(TrainOptions options)
   const auto& o = options_;
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
-  for (const auto& name : o.measure.names) measure::registry().find(name);
+  measure::requests(o.measure);  // unknown names are told before anything is read
 
   splits_ = data::load(o.data, seed);
   const int64_t num_classes = splits_.train.num_classes();
   order_ = std::make_unique<data::BatchOrder>(splits_.train.size(), o.batch, seed);
   end_ = last_step(o.run, steps_per_epoch());
+  begin_ = o.run.start_at.in_iterations(steps_per_epoch());
+  UNLAZY_CHECK_USAGE(begin_ <= end_, "train: --start-at ", o.run.start_at.text(),
+                     " is after the end of training, step ", end_);
   schedule_ = std::make_unique<optim::Schedule>(o.schedule, steps_per_epoch(), end_);
   rho_schedule_ = std::make_unique<optim::RhoSchedule>(o.optimizer.sharpness, *schedule_,
                                                        steps_per_epoch(), end_);
@@ -127,10 +141,16 @@ Experiment::Experiment(TrainOptions options)
   const auto& images = splits_.train.images;
   model_ = models::make_model(o.model,
                               {images.size(3), images.size(1), images.size(2), num_classes}, seed);
-  if (!o.run.weights.empty()) models::load_weights(*model_, o.run.weights);
   model_->module().train();
   parameters_ =
       std::make_unique<optim::FlatParameters>(model_->module(), compute_.device, compute_.dtype);
+  if (!o.run.weights.empty()) {
+    // Into the master values: fp64 weights stay what they are.
+    const at::NoGradGuard no_grad;
+    models::copy_tensors(o.run.weights, named_tensors());
+    parameters_->publish();
+  }
+  if (!o.run.mask.empty()) parameters_->set_mask(prune::load_mask(*parameters_, o.run.mask));
   initial_values_ = parameters_->values().clone();
   optimizer_ = optim::make_optimizer(o.optimizer, *parameters_);
 
@@ -160,7 +180,8 @@ measure::Subject Experiment::subject() {
           {*test_reader_, test_labels_},
           initial_values_,
           splits_.train.num_classes(),
-          options_.run.eval_batch};
+          options_.run.eval_batch,
+          options_.measure.probe};
 }
 
 std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {

@@ -38,6 +38,8 @@ struct RunOptions {
   int64_t keep_checkpoints = 1;
   std::vector<Step> checkpoint_at = {};
   std::string weights;  // start from these instead of the initialisation
+  std::string mask;     // hold the weights that it prunes at 0
+  Step start_at = Step::iterations(0);
   bool cuda_graph = true;
 };
 
@@ -71,6 +73,8 @@ class Experiment {
   const TrainOptions& options() const { return options_; }
   const Compute& compute() const { return compute_; }
   int64_t steps_per_epoch() const { return order_->steps_per_epoch(); }
+  /// The first step: --start-at.
+  int64_t begin() const { return begin_; }
   /// The step after the last.
   int64_t end() const { return end_; }
 
@@ -115,7 +119,7 @@ class Experiment {
   std::unique_ptr<TrainStep> step_;
   at::Tensor train_labels_, test_labels_;  // on the device
   at::Tensor initial_values_;
-  int64_t end_ = 0;
+  int64_t begin_ = 0, end_ = 0;
 };
 
 }  // namespace unlazy::train

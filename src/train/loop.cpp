@@ -1,7 +1,5 @@
 #include "train/loop.h"
 
-#include <ATen/ops/stack.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -43,6 +41,10 @@ class Loop {
     const auto& o = experiment.options();
     const int64_t per_epoch = experiment.steps_per_epoch();
     measure_every_ = std::max<int64_t>(1, o.measure.every.in_iterations(per_epoch));
+    for (const auto& [name, every] : measure::requests(o.measure)) {
+      measurements_.push_back({measure::registry().find(name).make,
+                               std::max<int64_t>(1, every.in_iterations(per_epoch))});
+    }
     checkpoint_every_ = std::max<int64_t>(1, o.run.checkpoint_every.in_iterations(per_epoch));
     for (const auto& at : o.run.checkpoint_at)
       checkpoint_at_.push_back(at.in_iterations(per_epoch));
@@ -50,9 +52,9 @@ class Loop {
 
   Outcome train(int64_t start) {
     start_ = start;
-    if (start == 0) {
-      measure(0);
-      if (is_checkpoint_wanted(0)) checkpoint(0);
+    if (start == experiment_.begin()) {
+      measure(start);
+      if (is_checkpoint_wanted(start)) checkpoint(start);
     }
     for (int64_t step = start; step < experiment_.end(); ++step) {
       watch_.start();
@@ -61,7 +63,7 @@ class Loop {
       images_ += experiment_.batch_size(step);
       const int64_t next = step + 1;
       report_progress(next);
-      if (next % measure_every_ == 0 || next == experiment_.end()) measure(next);
+      measure(next);
       const bool is_stopping = hooks_.should_stop && hooks_.should_stop();
       if (next % checkpoint_every_ == 0 || next == experiment_.end() || is_stopping ||
           is_checkpoint_wanted(next)) {
@@ -105,27 +107,38 @@ class Loop {
     hooks_.on_progress(progress);
   }
 
+  // Before the first step and at the end everything is due.
+  bool is_due(int64_t step, int64_t every) const {
+    return step % every == 0 || step == start_ || step == experiment_.end();
+  }
+
+  // Measures what is due at `step`; training totals, the line and the flush keep to
+  // --measure-every.
   void measure(int64_t step) {
-    const auto totals = experiment_.step().totals();
-    check_finite(totals);
-    if (totals.samples > 0) record_totals(step, totals);
-    const auto subject = experiment_.subject();
-    std::vector<measure::Value> values;
-    for (const auto& name : experiment_.options().measure.names) {
-      for (auto& value : measure::registry().find(name).make(subject))
-        values.push_back(std::move(value));
+    const bool is_row = is_due(step, measure_every_);
+    if (is_row) {
+      const auto totals = experiment_.step().totals();
+      check_finite(totals);
+      if (totals.samples > 0) record_totals(step, totals);
     }
-    if (!values.empty()) {
-      std::vector<at::Tensor> scalars;
-      for (const auto& value : values) scalars.push_back(value.value.to(c10::kDouble));
-      const auto host = at::stack(scalars).cpu();  // the one wait for the device
-      for (size_t i = 0; i < values.size(); ++i) {
-        recorder_.add(step, values[i].name, host.const_data_ptr<double>()[i]);
-      }
-    }
+    record_measurements(step);
+    if (!is_row) return;
     recorder_.flush();
     experiment_.step().reset_totals();
     write_line(step);
+  }
+
+  void record_measurements(int64_t step) {
+    const auto subject = experiment_.subject();
+    std::vector<measure::Value> values;
+    for (const auto& [make, every] : measurements_) {
+      if (!is_due(step, every)) continue;
+      for (auto& value : make(subject)) {
+        if (value.value.dim() == 0) values.push_back(std::move(value));
+      }
+    }
+    for (const auto& [name, numbers] : measure::to_host(values))
+      recorder_.add(step, name, numbers[0]);
   }
 
   void record_totals(int64_t step, const TrainTotals& totals) {
@@ -180,6 +193,11 @@ class Loop {
   const Hooks& hooks_;
   std::ofstream log_;
   int64_t measure_every_, checkpoint_every_;
+  struct Measurement {
+    measure::Measure* make;
+    int64_t every;
+  };
+  std::vector<Measurement> measurements_;
   std::vector<int64_t> checkpoint_at_;
   Stopwatch watch_;
   int64_t start_ = 0, images_ = 0;
@@ -188,13 +206,13 @@ class Loop {
 
 // Options that a resumed run may change without becoming another run.
 constexpr std::array kFreeOptions = {
-    "epochs",           "max-steps",     "resume",     "overwrite",     "out",
-    "threads",          "device",        "measure",    "measure-every", "checkpoint-every",
-    "keep-checkpoints", "checkpoint-at", "cuda-graph", "eval-batch",    "data-dir"};
+    "epochs",     "max-steps",  "resume",           "overwrite",        "out",
+    "threads",    "device",     "checkpoint-every", "keep-checkpoints", "checkpoint-at",
+    "cuda-graph", "eval-batch", "data-dir"};
 
 void check_same_run(const Json& now, const Json& before, const std::string& path) {
   for (const auto& [key, value] : now.items()) {
-    if (key == "about" ||
+    if (key == "about" || key.starts_with("measure") ||
         std::find(kFreeOptions.begin(), kFreeOptions.end(), key) != kFreeOptions.end())
       continue;
     UNLAZY_CHECK_USAGE(!before.contains(key) || before.at(key) == value, path, ": was run with ",
@@ -242,7 +260,8 @@ Outcome run_training(const TrainOptions& options, const Json& config, const Hook
   resolved["precision"] = precision_name(experiment.compute().dtype);
   if (o.resume) check_same_run(resolved, read_json_file(run.file("config.json")), run.path());
   Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
-  const int64_t start = o.resume ? load_newest_checkpoint(run, experiment, recorder) : 0;
+  const int64_t start =
+      o.resume ? load_newest_checkpoint(run, experiment, recorder) : experiment.begin();
   resolved["about"] = about(experiment);
   run.write_config(resolved);
   return train(experiment, run, recorder, start, hooks);

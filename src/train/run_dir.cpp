@@ -40,16 +40,17 @@ RunDir::RunDir(std::string path, Mode mode) : path_(std::move(path)) {
   if (mode == Mode::kOverwrite) remove_run(path_);
 }
 
-std::string RunDir::checkpoint(int64_t step) const {
+std::string RunDir::checkpoint(const std::string& path, int64_t step) {
   char name[32];
   std::snprintf(name, sizeof name, "%08lld", static_cast<long long>(step));
-  return file("checkpoints/") + name;
+  return path + "/checkpoints/" + name;
 }
 
-std::vector<int64_t> RunDir::checkpoint_steps() const {
+std::vector<int64_t> RunDir::checkpoint_steps(const std::string& path) {
+  const auto folder = path + "/checkpoints";
   std::vector<int64_t> steps;
-  if (!fs::exists(file("checkpoints"))) return steps;
-  for (const auto& entry : fs::directory_iterator(file("checkpoints"))) {
+  if (!fs::exists(folder)) return steps;
+  for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
     // A folder that is being written has another name, so every folder of digits is complete.
     if (name.find_first_not_of("0123456789") == std::string::npos)

@@ -29,9 +29,12 @@ class RunDir {
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   /// The folder of the checkpoint at `step`, "checkpoints/00001234".
-  std::string checkpoint(int64_t step) const;
+  std::string checkpoint(int64_t step) const { return checkpoint(path_, step); }
   /// Steps of the complete checkpoints, ascending.
-  std::vector<int64_t> checkpoint_steps() const;
+  std::vector<int64_t> checkpoint_steps() const { return checkpoint_steps(path_); }
+  /// The same of a run that is only read, without owning it.
+  static std::string checkpoint(const std::string& path, int64_t step);
+  static std::vector<int64_t> checkpoint_steps(const std::string& path);
 
   void write_config(const nlohmann::ordered_json& config) const;
   void mark_done() const;

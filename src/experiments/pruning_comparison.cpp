@@ -1,0 +1,176 @@
+#include "experiments/pruning_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/format.h"
+#include "report/figure.h"
+
+namespace unlazy::experiments {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+bool is_member(const CurveGroup& group, const PruningCurve& curve) {
+  return group.label == curve.label && group.protocol == curve.protocol;
+}
+
+CurveGroup group_of(const std::vector<const PruningCurve*>& members) {
+  CurveGroup group;
+  group.label = members[0]->label;
+  group.protocol = members[0]->protocol;
+  group.num_seeds = static_cast<int64_t>(members.size());
+  for (size_t i = 0; i < members[0]->levels.size(); ++i) {
+    double sum = 0, low = 1, high = 0;
+    for (const auto* curve : members) {
+      UNLAZY_CHECK(curve->levels.size() == members[0]->levels.size() &&
+                       curve->levels[i].target == members[0]->levels[i].target,
+                   "prune: the curves of '", group.label, "' (", members[0]->run, " and ",
+                   curve->run, ") have different levels; make them with the same --levels");
+      const double accuracy = curve->levels[i].accuracy;
+      sum += accuracy;
+      low = std::min(low, accuracy);
+      high = std::max(high, accuracy);
+    }
+    group.density.push_back(members[0]->levels[i].density);
+    group.mean.push_back(sum / static_cast<double>(members.size()));
+    group.low.push_back(low);
+    group.high.push_back(high);
+  }
+  group.area = area_under_curve(group.density, group.mean);
+  group.drop_density = density_of_drop(group.density, group.mean);
+  return group;
+}
+
+std::string title_of(const std::string& protocol) {
+  if (protocol == "imp") return "Iterative magnitude pruning";
+  std::string title = protocol;
+  std::replace(title.begin(), title.end(), '-', ' ');
+  title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+  return title;
+}
+
+report::Series series_of(const CurveGroup& group) {
+  report::Series series;
+  series.label = group.label;
+  for (size_t i = 0; i < group.density.size(); ++i) {
+    series.x.push_back(100 * group.density[i]);
+    series.y.push_back(100 * group.mean[i]);
+    if (group.num_seeds < 2) continue;
+    series.low.push_back(100 * group.low[i]);
+    series.high.push_back(100 * group.high[i]);
+  }
+  return series;
+}
+
+report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
+  report::Figure figure;
+  figure.name = name;
+  for (const auto& group : groups) {
+    const auto title = title_of(group.protocol);
+    auto panel = std::find_if(figure.panels.begin(), figure.panels.end(),
+                              [&](const auto& p) { return p.title == title; });
+    if (panel == figure.panels.end()) {
+      report::Panel added;
+      added.title = title;
+      added.x_label = "remaining weights (%)";
+      added.y_label = "test accuracy (%)";
+      added.log_x = true;
+      panel = figure.panels.insert(figure.panels.end(), added);
+    }
+    panel->series.push_back(series_of(group));
+  }
+  return figure;
+}
+
+}  // namespace
+
+std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves) {
+  std::vector<CurveGroup> groups;
+  for (const auto& curve : curves) {
+    if (std::any_of(groups.begin(), groups.end(),
+                    [&](const auto& group) { return is_member(group, curve); }))
+      continue;
+    std::vector<const PruningCurve*> members;
+    CurveGroup key;
+    key.label = curve.label;
+    key.protocol = curve.protocol;
+    for (const auto& other : curves) {
+      if (is_member(key, other)) members.push_back(&other);
+    }
+    groups.push_back(group_of(members));
+  }
+  return groups;
+}
+
+double area_under_curve(const std::vector<double>& density, const std::vector<double>& accuracy) {
+  double area = 0, width = 0;
+  for (size_t i = 1; i < density.size() && density[i] > 0; ++i) {
+    const double step = std::log(density[i - 1] / density[i]);
+    area += step * (accuracy[i - 1] + accuracy[i]) / 2;
+    width += step;
+  }
+  return width > 0 ? area / width : kNan;
+}
+
+double density_of_drop(const std::vector<double>& density, const std::vector<double>& accuracy,
+                       double points) {
+  // A small slack: 0.71 is not above 0.72 - 0.01 in binary.
+  constexpr double kSlack = 1e-12;
+  for (size_t i = 1; i < density.size() && density[i] > 0; ++i) {
+    const double limit = accuracy[0] - points;
+    if (accuracy[i] > limit + kSlack) continue;
+    const double share =
+        std::clamp((accuracy[i - 1] - limit) / (accuracy[i - 1] - accuracy[i]), 0.0, 1.0);
+    return density[i - 1] * std::pow(density[i] / density[i - 1], share);
+  }
+  return kNan;
+}
+
+bool write_comparison(const std::string& folder, const std::string& name,
+                      const std::vector<PruningCurve>& curves) {
+  const auto groups = group_curves(curves);
+  std::ostringstream rows, summary;
+  rows << "protocol,label,density,accuracy,accuracy_low,accuracy_high,seeds\n";
+  summary << "protocol,label,seeds,area_under_curve,density_of_1_point_drop\n";
+  for (const auto& group : groups) {
+    for (size_t i = 0; i < group.density.size(); ++i) {
+      rows << group.protocol << ',' << group.label << ',' << number_text(group.density[i]) << ','
+           << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
+           << number_text(group.high[i]) << ',' << group.num_seeds << '\n';
+    }
+    summary << group.protocol << ',' << group.label << ',' << group.num_seeds << ','
+            << number_text(group.area) << ',' << number_text(group.drop_density) << '\n';
+  }
+  std::filesystem::create_directories(folder);
+  write_file(folder + "/comparison.csv", rows.str());
+  write_file(folder + "/summary.csv", summary.str());
+  report::write_figure(folder + "/figures", figure_of(name, groups));
+  if (!report::has_gnuplot()) return false;
+  report::draw_figures(folder + "/figures", {name});
+  return true;
+}
+
+std::string comparison_text(const std::vector<PruningCurve>& curves) {
+  std::ostringstream text;
+  text << "protocol                label           seeds  accuracy  area   density of a 1 point "
+          "drop\n";
+  for (const auto& group : group_curves(curves)) {
+    const auto padded = [](std::string word, size_t width) {
+      word.resize(std::max(width, word.size() + 1), ' ');
+      return word;
+    };
+    text << padded(group.protocol, 24) << padded(group.label, 16)
+         << padded(std::to_string(group.num_seeds), 7)
+         << padded(rounded_text(group.mean.empty() ? kNan : group.mean[0]), 10)
+         << padded(rounded_text(group.area, 3), 7) << rounded_text(group.drop_density, 3) << '\n';
+  }
+  return text.str();
+}
+
+}  // namespace unlazy::experiments

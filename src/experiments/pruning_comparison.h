@@ -1,0 +1,45 @@
+// Pruning curves of several runs in one picture, as in Figure 1c: accuracy against remaining
+// weights, a line a noise rate, a band over the seeds.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/pruning_curve.h"
+
+namespace unlazy::experiments {
+
+/// The curves of one label and protocol, over their seeds.
+struct CurveGroup {
+  std::string label, protocol;
+  int64_t num_seeds = 0;
+  std::vector<double> density;          // falling
+  std::vector<double> mean, low, high;  // accuracy, and its least and greatest value
+  double area = 0;                      // area_under_curve() of the mean
+  double drop_density = 0;              // density_of_drop() of the mean
+};
+
+/// Groups curves in the order of their first member. Throws Error when the members of a group have
+/// different levels.
+std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves);
+
+/// The mean accuracy over the logarithm of the density, by trapezoids, from the first to the last
+/// density: in [0, 1], and 1 point of it is 1 point of accuracy everywhere. nan for fewer than two
+/// levels with weights.
+double area_under_curve(const std::vector<double>& density, const std::vector<double>& accuracy);
+
+/// The density at which the accuracy has first fallen `points` (0.01: one point) below that of the
+/// first level, interpolated on the logarithm of the density; nan when it never falls so far.
+double density_of_drop(const std::vector<double>& density, const std::vector<double>& accuracy,
+                       double points = 0.01);
+
+/// Writes comparison.csv (a row a level of a group), summary.csv (a row a group) and
+/// figures/NAME.{csv,gp}, a panel a protocol. Draws the picture when gnuplot is there; returns
+/// whether it was.
+bool write_comparison(const std::string& folder, const std::string& name,
+                      const std::vector<PruningCurve>& curves);
+
+/// The same numbers as a table to read.
+std::string comparison_text(const std::vector<PruningCurve>& curves);
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,102 @@
+// Accuracy against remaining weights: from a trained network to a curve.
+//   one-shot   prune theta(T) to each density, evaluate; with recalibrate_bn the running statistics
+//              of BatchNorm are computed anew on training data first, for pruning makes them stale
+//   fine-tune  prune, train k epochs at the last learning rate, prune further, ...
+//   imp        prune theta(T), put what is left back to theta(k), train to the end, and again
+//              (Frankle and Carbin 2019, Frankle et al. 2020; the rule of open_lth)
+//   lr-rewind  the same, but the weights stay and only the schedule goes back (Renda et al. 2020)
+//   random     imp with a random mask of the same size
+//   reinit     the masks of an imp curve on a new initialisation
+//   filters    whole filters inside residual blocks are removed (prune/filters.h): each level is a
+//              smaller dense network, saved as level-NN/model.safetensors with its options in
+//              level-NN/config.json; densities are of those filters
+// A level is pruned from the weights that the last level ended with. Momentum starts at 0 again.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "prune/criterion.h"
+#include "prune/levels.h"
+#include "prune/mask.h"
+#include "train/experiment.h"
+#include "train/loop.h"
+
+namespace unlazy::experiments {
+
+/// --run, --protocol, ...
+struct PruneOptions {
+  std::string run;
+  std::string protocol = "one-shot";
+  std::string filter_score = "l1";
+  bool recalibrate_bn = false;
+  int64_t recalibrate_batches = 20;
+  Step fine_tune = Step::epochs(1);
+  Step rewind_to = Step::iterations(0);
+  std::string masks_from;
+  bool save_weights = false;
+  int64_t gradient_batches = 8;
+  prune::CriterionOptions criterion;
+  prune::LevelOptions levels;
+};
+std::vector<OptionTable> describe(PruneOptions& options);
+
+/// One density of a curve.
+struct CurveLevel {
+  double target = 1;          // the density asked for, of the layers that may be pruned
+  double density = 1;         // convolution and linear weights left, of all of them
+  int64_t weights = 0;        // convolution and linear weights left
+  int64_t parameters = 0;     // all parameters left, biases and normalisation included
+  int64_t multiply_adds = 0;  // of one image
+  double speed_up = 1;        // multiply-adds of the whole network over these: the bound in theory
+  double loss = 0, accuracy = 0;  // on the test set
+  double seconds = 0;             // of pruning and evaluation, not of training
+  double images_per_second = 0;   // of evaluation, as measured
+  std::vector<prune::LayerCount> layers;
+};
+
+struct PruningCurve {
+  std::string run;  // folder or file of the weights
+  std::string
+      label;  // "flip 0.1": what to call it among others; runs that differ in the seed share it
+  std::string protocol;  // "one-shot", "one-shot-recalibrated", "imp", ...
+  std::string criterion;
+  std::string precision;  // of evaluation
+  int64_t seed = 0;
+  std::vector<CurveLevel> levels;
+};
+
+/// "one-shot-recalibrated", "imp-layer-magnitude": protocol and criterion in a word.
+std::string protocol_name(const PruneOptions& options);
+
+/// The options that a run was made with, from RUN/config.json; its folder flags are cleared.
+/// Throws a misuse Error when `run` holds no run.
+train::TrainOptions options_of_run(const std::string& run);
+
+/// The folder of a curve when --out is empty: RUN/prune-PROTOCOL, or runs/prune-PROTOCOL-MODEL-...
+std::string default_out(const train::TrainOptions& base, const PruneOptions& options);
+
+/// Makes the curve and writes it into the folder `base.run.out` (or default_out()):
+///   config.json, curve.json, curve.csv, layers.csv (per-layer densities),
+///   level-NN/mask.safetensors, with save_weights level-NN/model.safetensors, and for protocols
+///   that train level-NN/train, a run directory
+/// `base`: how the run was trained; with its --weights and no --run those weights are pruned; with
+/// neither, the network is trained first, in OUT/dense. With base.run.resume finished trainings of
+/// an interrupted curve are taken as they are. Throws misuse Errors for options that exclude each
+/// other, and Error for a run without the checkpoint that is needed. When interrupted the curve has
+/// the levels that were done, and nothing is written but the runs.
+struct CurveResult {
+  PruningCurve curve;
+  train::Outcome outcome = train::Outcome::kDone;
+};
+CurveResult make_pruning_curve(const train::TrainOptions& base, const PruneOptions& options,
+                               const nlohmann::ordered_json& config, const train::Hooks& hooks);
+
+/// curve.json, curve.csv and layers.csv.
+void write_curve(const std::string& folder, const PruningCurve& curve);
+/// Reads curve.json.
+PruningCurve read_curve(const std::string& folder);
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,32 @@
+// The largest eigenvalues of the Hessian of the loss, by Lanczos:
+//   hessian_top_1 >= hessian_top_2 >= ...
+//   hessian_top_residual: the greatest of their error bounds, relative to hessian_top_1
+// Eigenvalues with equal values are found once: one starting vector sees one direction of each.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "measure/lanczos.h"
+#include "measure/loss_surface.h"
+
+namespace unlazy::measure {
+
+std::vector<Value> measure_hessian_top(const Subject& subject) {
+  LossSurface surface(subject);
+  auto rng = probe_rng("hessian-top");
+  const double tolerance = surface.point().scalar_type() == c10::kDouble ? 1e-8 : 1e-4;
+  const auto found =
+      lanczos([&](const at::Tensor& v) { return surface.hessian_vector(v); }, surface.normals(rng),
+              subject.probe.lanczos_steps, subject.probe.top, tolerance);
+  const int64_t m = found.values.numel();
+  const int64_t count = std::min(subject.probe.top, m);
+  std::vector<Value> values;
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back({"hessian_top_" + std::to_string(i + 1), found.values[m - 1 - i]});
+  values.push_back({"hessian_top_residual", found.residuals.narrow(0, m - count, count).max() /
+                                                found.values.abs().max().clamp_min(1e-300)});
+  return values;
+}
+
+}  // namespace unlazy::measure

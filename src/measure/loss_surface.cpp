@@ -1,0 +1,174 @@
+#include "measure/loss_surface.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace unlazy::measure {
+namespace {
+
+using optim::FlatParameters;
+
+template <class Draw>
+at::Tensor drawn(const at::Tensor& like, at::IntArrayRef shape, const Draw& draw) {
+  const auto host = at::empty(shape, at::TensorOptions().dtype(c10::kFloat));
+  float* values = host.mutable_data_ptr<float>();
+  std::generate(values, values + host.numel(), [&] { return static_cast<float>(draw()); });
+  return host.to(like.options());
+}
+
+}  // namespace
+
+LossSurface::LossSurface(const Subject& subject)
+    : subject_(subject),
+      data_(subject.probe.split == "test" ? subject.test : subject.train),
+      num_samples_(data_.labels.size(0)),
+      mode_(subject.model.module()),
+      point_(subject.parameters.values().clone()) {
+  if (subject.probe.samples > 0) num_samples_ = std::min(num_samples_, subject.probe.samples);
+  std::map<std::string, at::Tensor> by_name;
+  for (const auto& item : subject.model.module().named_parameters())
+    by_name[item.key()] = item.value();
+  for (const auto& segment : subject.parameters.segments()) {
+    auto& parameter = parameters_.emplace_back(by_name.at(segment.name));
+    before_.push_back(parameter.variable_data());
+    parameter.set_data(FlatParameters::view(point_, segment));
+  }
+}
+
+LossSurface::~LossSurface() {
+  for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].set_data(before_[i]);
+}
+
+std::vector<Span> LossSurface::chunks(const Span& span) const {
+  std::vector<Span> list;
+  for (int64_t begin = span.begin; begin < span.end; begin += subject_.batch_size)
+    list.push_back({begin, std::min(begin + subject_.batch_size, span.end)});
+  return list;
+}
+
+at::Tensor LossSurface::logits(const Span& span) {
+  std::vector<int64_t> indices(static_cast<size_t>(span.end - span.begin));
+  std::iota(indices.begin(), indices.end(), span.begin);
+  return subject_.model.forward(data_.reader.plain_batch(indices).to(point_.scalar_type()));
+}
+
+at::Tensor LossSurface::mean_loss(const Span& span) {
+  const auto labels = data_.labels.narrow(0, span.begin, span.end - span.begin);
+  return subject_.loss.mean(logits(span),
+                            subject_.loss.clean_targets(labels, subject_.num_classes));
+}
+
+at::Tensor LossSurface::flat(const std::vector<at::Tensor>& parts) const {
+  auto out = at::zeros_like(point_);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    // A parameter that the loss does not depend on.
+    if (parts[i].defined())
+      FlatParameters::view(out, subject_.parameters.segments()[i]).copy_(parts[i]);
+  }
+  return out;
+}
+
+at::Tensor LossSurface::loss() {
+  at::NoGradGuard no_grad;
+  auto sum = at::zeros({}, point_.options().dtype(c10::kDouble));
+  for (const auto& chunk : chunks({0, num_samples_}))
+    sum.add_(mean_loss(chunk).to(c10::kDouble), static_cast<double>(chunk.end - chunk.begin));
+  return sum.div_(static_cast<double>(num_samples_));
+}
+
+at::Tensor LossSurface::gradient(const Span& span) {
+  auto sum = at::zeros_like(point_);
+  for (const auto& chunk : chunks(span)) {
+    std::vector<at::Tensor> parts;
+    {
+      at::AutoGradMode with_grad(true);
+      parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
+    }
+    at::NoGradGuard no_grad;
+    sum.add_(flat(parts), static_cast<double>(chunk.end - chunk.begin) /
+                              static_cast<double>(span.end - span.begin));
+  }
+  return sum;
+}
+
+at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
+  auto sum = at::zeros_like(point_);
+  for (const auto& chunk : chunks({0, num_samples_})) {
+    std::vector<at::Tensor> parts;
+    {
+      at::AutoGradMode with_grad(true);
+      const auto gradients =
+          torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, true, true, true);
+      auto slope = at::zeros({}, point_.options());
+      for (size_t i = 0; i < gradients.size(); ++i) {
+        if (!gradients[i].defined()) continue;
+        slope = slope +
+                (gradients[i] * FlatParameters::view(v, subject_.parameters.segments()[i])).sum();
+      }
+      parts = torch::autograd::grad({slope}, parameters_, {}, false, false, true);
+    }
+    at::NoGradGuard no_grad;
+    sum.add_(flat(parts),
+             static_cast<double>(chunk.end - chunk.begin) / static_cast<double>(num_samples_));
+  }
+  return sum;
+}
+
+at::Tensor LossSurface::squared_jacobian(Rng& rng) {
+  auto sum = at::zeros({}, point_.options().dtype(c10::kDouble));
+  for (const auto& chunk : chunks({0, num_samples_})) {
+    std::vector<at::Tensor> parts;
+    {
+      at::AutoGradMode with_grad(true);
+      const auto f = logits(chunk);
+      const auto v = drawn(f.detach(), f.sizes(), [&] { return rng.sign(); });
+      parts = torch::autograd::grad({(f * v).sum()}, parameters_, {}, false, false, true);
+    }
+    at::NoGradGuard no_grad;
+    const auto pulled = flat(parts);
+    sum.add_(at::dot(pulled, pulled));
+  }
+  return sum;
+}
+
+void LossSurface::for_each_forward(const std::function<void()>& before) {
+  at::NoGradGuard no_grad;
+  for (const auto& chunk : chunks({0, num_samples_})) {
+    before();
+    logits(chunk);
+  }
+}
+
+at::Tensor LossSurface::signs(Rng& rng) const {
+  return drawn(point_, point_.sizes(), [&] { return rng.sign(); });
+}
+
+at::Tensor LossSurface::normals(Rng& rng) const {
+  return drawn(point_, point_.sizes(), [&] { return rng.normal(); });
+}
+
+Rng probe_rng(const std::string& name) {
+  uint64_t hash = 14695981039346656037ull;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  return Rng(hash, Stream::kProbe);
+}
+
+std::vector<Value> mean_and_error(const std::string& name, const std::vector<at::Tensor>& samples) {
+  const auto all = at::stack(samples).to(c10::kDouble);
+  const double root = std::sqrt(static_cast<double>(samples.size()));
+  return {{name, all.mean()}, {name + "_stderr", all.std() / root}};
+}
+
+}  // namespace unlazy::measure

@@ -1,0 +1,81 @@
+// The loss of a network on fixed samples as a function of its parameters, with derivatives.
+//   L(theta) = 1/n sum_n loss(f(x_n; theta), y_n)
+// Evaluation mode, clean labels, no augmentation: a smooth deterministic function (up to the kinks
+// of ReLU). It has its own copy of the parameters, in the master's precision also when the run
+// computes in bf16: the network looks at the copy while this lives, and at the run's parameters
+// again afterwards, which are never written.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/rng.h"
+#include "measure/evaluation_mode.h"
+#include "measure/measurement.h"
+#include "models/norm.h"
+
+namespace unlazy::measure {
+
+/// Samples [begin, end) of the surface's data.
+struct Span {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+class LossSurface {
+ public:
+  /// On subject.probe's split and number of samples. One at a time for a network.
+  explicit LossSurface(const Subject& subject);
+  ~LossSurface();
+  LossSurface(const LossSurface&) = delete;
+  LossSurface& operator=(const LossSurface&) = delete;
+
+  /// [P] the point; write into it to move.
+  const at::Tensor& point() const { return point_; }
+  int64_t num_samples() const { return num_samples_; }
+
+  /// L, a scalar in fp64.
+  at::Tensor loss();
+  /// [P] gradient of the mean loss over `span`; without one: over all samples.
+  at::Tensor gradient(const Span& span);
+  at::Tensor gradient() { return gradient({0, num_samples_}); }
+  /// [P] Hessian of L times `v` [P]: backward through backward, about 3 gradients.
+  at::Tensor hessian_vector(const at::Tensor& v);
+  /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2: norm(J^T v)^2 with v in {-1, 1},
+  /// drawn from `rng`; chunk by chunk. A scalar in fp64.
+  at::Tensor squared_jacobian(Rng& rng);
+  /// Runs the network on all samples, chunk by chunk, calling `before` ahead of each; no gradients.
+  void for_each_forward(const std::function<void()>& before);
+
+  /// [P] random vectors: entries -1 or 1; N(0, 1).
+  at::Tensor signs(Rng& rng) const;
+  at::Tensor normals(Rng& rng) const;
+
+ private:
+  std::vector<Span> chunks(const Span& span) const;
+  at::Tensor logits(const Span& span);
+  at::Tensor mean_loss(const Span& span);
+  at::Tensor flat(const std::vector<at::Tensor>& parts) const;
+
+  const Subject& subject_;
+  const LabelledReader& data_;
+  int64_t num_samples_;
+  EvaluationMode mode_;
+  models::PlainOperators plain_;
+  std::vector<at::Tensor> parameters_;  // in the order of the segments
+  std::vector<at::Tensor> before_;      // their data in the run
+  at::Tensor point_;
+};
+
+/// The generator of measurement `name`: the same vectors at every step, so that curves are smooth.
+Rng probe_rng(const std::string& name);
+
+/// Mean of `samples` (scalars) as NAME and its standard error as NAME_stderr.
+std::vector<Value> mean_and_error(const std::string& name, const std::vector<at::Tensor>& samples);
+
+}  // namespace unlazy::measure

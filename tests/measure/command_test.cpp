@@ -1,0 +1,136 @@
+// `unlazy measure` and --measure NAME:every=LENGTH, as a user runs them.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/options.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace unlazy::measure {
+namespace {
+
+using testing::run_program;
+using testing::ScratchFolder;
+
+std::vector<std::string> train_words(const std::string& out, std::vector<std::string> more = {}) {
+  std::vector<std::string> words = {"train",
+                                    "--data",
+                                    "cifar10-sample",
+                                    "--train-size",
+                                    "32",
+                                    "--test-size",
+                                    "16",
+                                    "--batch",
+                                    "16",
+                                    "--model",
+                                    "mlp",
+                                    "--hidden-width",
+                                    "8",
+                                    "--epochs",
+                                    "2",
+                                    "--precision",
+                                    "fp32",
+                                    "--threads",
+                                    "1",
+                                    "--measure-samples",
+                                    "16",
+                                    "--out",
+                                    out};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+int count(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_program(train_words(run, {"--keep-checkpoints", "0"})).exit_code, 0);
+  const auto metrics = read_file(run + "/metrics.csv");
+  const auto result = run_program({"measure", run, "--measure", "test,hessian-top,hessian-density",
+                                   "--samples", "16", "--top", "2", "--threads", "1"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("hessian_top_2 "), std::string::npos);
+  EXPECT_NE(result.out.find("hessian_density_x"), std::string::npos);
+  EXPECT_NE(result.out.find("written: " + run + "/measure-4.json"), std::string::npos);
+  const auto json = read_json_file(run + "/measure-4.json");
+  EXPECT_EQ(json.at("step"), 4);
+  EXPECT_EQ(json.at("epoch"), 2.0);
+  EXPECT_GT(json.at("values").at("hessian_top_1"), json.at("values").at("hessian_top_2"));
+  EXPECT_EQ(json.at("values").at("hessian_density_y").size(), 400u);
+  // The checkpoint is the network: training wrote the same loss.
+  const auto row = metrics.find("4,2,test_loss,");
+  ASSERT_NE(row, std::string::npos);
+  EXPECT_NEAR(json.at("values").at("test_loss").get<double>(),
+              std::stod(metrics.substr(row + std::string("4,2,test_loss,").size())), 1e-6);
+  EXPECT_EQ(read_file(run + "/metrics.csv"), metrics);
+
+  ASSERT_EQ(run_program({"measure", run, "--checkpoint", "2", "--measure", "sharpness"}).exit_code,
+            0);
+  EXPECT_TRUE(std::filesystem::exists(run + "/measure-2.json"));
+}
+
+TEST(MeasureCommand, SaysWhatIsWrong) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  const auto message = [](const std::vector<std::string>& words, int code = 2) {
+    const auto result = run_program(words);
+    EXPECT_EQ(result.exit_code, code) << result.out;
+    return result.err;
+  };
+  EXPECT_EQ(message({"measure"}),
+            "unlazy: measure: wants the folder of one run, such as: unlazy measure runs/sample\n");
+  EXPECT_EQ(message({"measure", scratch / "none"}),
+            "unlazy: " + scratch / "none" +
+                ": holds no checkpoint; name the folder of a run of unlazy train\n");
+  EXPECT_EQ(message({"measure", run, "--checkpoint", "3"}),
+            "unlazy: " + run + ": has no checkpoint of step 3; there are: 4\n");
+  EXPECT_EQ(
+      message({"measure", run, "--measure", "gradient-norm"}),
+      "unlazy: measure: gradient-norm is that of the last update, which a checkpoint does not "
+      "hold; measure it during training\n");
+  // A configuration that was changed to another network.
+  auto config = read_json_file(run + "/config.json");
+  config["model"] = "resnet20";
+  write_file(run + "/config.json", config.dump());
+  const auto folder = run + "/checkpoints/00000004";
+  EXPECT_EQ(message({"measure", run}), "unlazy: " + folder +
+                                           ": is a checkpoint of model 'mlp', not of 'resnet20'; "
+                                           "use --model mlp\n");
+  config["model"] = "mlp";
+  config["hidden-width"] = 9;
+  write_file(run + "/config.json", config.dump());
+  const auto misshapen = message({"measure", run}, 1);
+  EXPECT_NE(misshapen.find(folder + "/model.safetensors"), std::string::npos) << misshapen;
+  EXPECT_NE(misshapen.find("layers.0.weight"), std::string::npos) << misshapen;
+}
+
+TEST(MeasureCommand, TrainingMeasuresEachAtItsOwnPace) {
+  const ScratchFolder scratch;
+  const auto measured = scratch / "measured", plain = scratch / "plain";
+  ASSERT_EQ(run_program(train_words(plain, {"--measure", "test"})).exit_code, 0);
+  ASSERT_EQ(run_program(train_words(measured, {"--measure",
+                                               "test,hessian-trace:every=1it,sharpness:every=3it,"
+                                               "hessian-density:every=never"}))
+                .exit_code,
+            0);
+  const auto metrics = read_file(measured + "/metrics.csv");
+  EXPECT_EQ(count(metrics, ",hessian_trace,"), 5);         // 0, 1, 2, 3, 4
+  EXPECT_EQ(count(metrics, ",sharpness,"), 3);             // 0, 3 and the end
+  EXPECT_EQ(count(metrics, ",hessian_density_mean,"), 2);  // the ends
+  EXPECT_EQ(count(metrics, ",hessian_density_x,"), 0);     // a curve
+  EXPECT_EQ(count(metrics, ",train_loss,"), 2);
+  EXPECT_EQ(read_file(measured + "/checkpoints/00000004/model.safetensors"),
+            read_file(plain + "/checkpoints/00000004/model.safetensors"));
+}
+
+}  // namespace
+}  // namespace unlazy::measure

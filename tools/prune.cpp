@@ -1,0 +1,187 @@
+// unlazy prune: accuracy against remaining weights, of one run, of several, or the whole way to
+// Figure 1c.
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/paths.h"
+#include "experiments/figure1c.h"
+#include "experiments/pruning_comparison.h"
+#include "experiments/pruning_curve.h"
+#include "interrupt.h"
+
+namespace unlazy::tools {
+namespace {
+
+using experiments::PruningCurve;
+
+train::Hooks hooks_for(const Interrupt& interrupt) {
+  train::Hooks hooks;
+  hooks.on_line = [](const std::string& line) { std::cout << line << std::endl; };
+  hooks.should_stop = [&interrupt] { return interrupt.signal() != 0; };
+  return hooks;
+}
+
+int report_interrupt(const Interrupt& interrupt) {
+  std::cerr << "unlazy: interrupted; continue with the same command and --resume\n";
+  return 128 + interrupt.signal();
+}
+
+void report_comparison(const std::string& out, const std::string& name,
+                       const std::vector<PruningCurve>& curves, bool is_drawn) {
+  std::cout << "\n" << experiments::comparison_text(curves);
+  if (is_drawn) {
+    std::cout << "done: " << out << "/figures/" << name << ".svg\n";
+  } else {
+    std::cout << "note: gnuplot is not installed, so the figure was not drawn; install gnuplot-nox "
+                 "and run: gnuplot "
+              << name << ".gp in " << out << "/figures\ndone: " << out << "\n";
+  }
+}
+
+// What a user chooses. The tables are bound to the members, so it is never copied.
+struct Choice {
+  std::string preset;
+  std::vector<std::string> runs;
+  experiments::PruneOptions prune;
+  experiments::Figure1cOptions figure;
+  train::TrainOptions train;
+  Options options;
+
+  Choice() : options("prune", tables()) {}
+  Choice(const Choice&) = delete;
+  Choice& operator=(const Choice&) = delete;
+
+  std::vector<OptionTable> tables() {
+    std::vector<OptionTable> list = {
+        {"Runs",
+         {{.name = "runs",
+           .target = &runs,
+           .help = "Folders of several runs: a curve of each, compared in one picture; runs that "
+                   "differ in the seed make a band."},
+          {.name = "preset",
+           .target = &preset,
+           .help = "Settings read before --config and flags: fig1c (the paper's networks, for a "
+                   "GPU) or fig1c-quick (minutes on two cores, on the sample of CIFAR-10)."}}},
+        experiments::describe(figure)};
+    for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
+    for (auto& table : train::describe(train)) list.push_back(std::move(table));
+    return list;
+  }
+
+  // Defaults < preset < the run's own options < flags.
+  std::vector<std::string> parse(const std::vector<std::string>& arguments,
+                                 const std::string& run = {}) {
+    auto words = options.parse(arguments);
+    if (!preset.empty()) options.read_file(find_preset(preset, "prune"));
+    if (!run.empty()) prune.run = run;
+    if (!prune.run.empty()) train = experiments::options_of_run(prune.run);
+    words = options.parse(arguments);
+    if (!run.empty()) prune.run = run;
+    return words;
+  }
+
+  std::string out(const std::string& otherwise) const {
+    return train.run.out.empty() ? otherwise : train.run.out;
+  }
+};
+
+class Prune : public Command {
+ public:
+  Options& options() override { return choice_.options; }
+
+  std::string description() const override {
+    return "Prunes a trained network to a row of densities and measures its accuracy at each: "
+           "curve.csv, curve.json,\n"
+           "layers.csv and a picture in --out (empty: RUN/prune-PROTOCOL). The options of the run "
+           "hold unless given anew.\n\n"
+           "  unlazy prune --run runs/tau0.1\n"
+           "  unlazy prune --run runs/tau0.1 --recalibrate-bn --densities 1,0.5,0.1 "
+           "--save-weights\n"
+           "  unlazy prune --run runs/tau0.1 --protocol imp --rewind-to 500it\n"
+           "  unlazy prune --weights model.safetensors --model resnet18 --precision fp32\n"
+           "  unlazy prune --runs runs/tau* --out runs/compare   one picture of several runs\n"
+           "  unlazy prune --preset fig1c-quick                  trains, prunes and draws Figure "
+           "1c";
+  }
+
+  std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    arguments_ = arguments;
+    return choice_.parse(arguments);
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    const auto& c = choice_;
+    const bool is_sweep = !c.figure.noise_rates.empty();
+    UNLAZY_CHECK_USAGE(
+        (c.prune.run.empty() ? 0 : 1) + (c.runs.empty() ? 0 : 1) + (is_sweep ? 1 : 0) <= 1,
+        "prune: --run, --runs and --noise-rates exclude each other");
+    if (!c.runs.empty()) return compare(words);
+    refuse_words("prune", words);
+    return is_sweep ? make_figure() : make_curve();
+  }
+
+ private:
+  int make_curve() {
+    const Interrupt interrupt;
+    const auto result = experiments::make_pruning_curve(
+        choice_.train, choice_.prune, choice_.options.to_json(), hooks_for(interrupt));
+    if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
+    finish(choice_.out(experiments::default_out(choice_.train, choice_.prune)), {result.curve});
+    return 0;
+  }
+
+  // The shell makes several words of --runs runs/tau*: the first is the flag's value.
+  int compare(const std::vector<std::string>& words) {
+    auto runs = choice_.runs;
+    runs.insert(runs.end(), words.begin(), words.end());
+    const Interrupt interrupt;
+    std::vector<PruningCurve> curves;
+    for (const auto& run : runs) {
+      Choice choice;
+      choice.parse(arguments_, run);
+      choice.train.run.out = experiments::default_out(choice.train, choice.prune);
+      const auto& folder = choice.train.run.out;
+      std::cout << folder << "\n";
+      if (choice.train.run.resume && std::filesystem::exists(folder + "/DONE")) {
+        curves.push_back(experiments::read_curve(folder));
+        continue;
+      }
+      auto result = experiments::make_pruning_curve(choice.train, choice.prune,
+                                                    choice.options.to_json(), hooks_for(interrupt));
+      if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
+      curves.push_back(std::move(result.curve));
+    }
+    finish(choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune)), curves);
+    return 0;
+  }
+
+  int make_figure() {
+    UNLAZY_CHECK_USAGE(choice_.train.run.weights.empty(),
+                       "prune: --noise-rates trains the networks itself; leave out --weights");
+    const Interrupt interrupt;
+    const auto out =
+        choice_.out("runs/" + (choice_.preset.empty() ? std::string("fig1c") : choice_.preset));
+    const auto result = experiments::make_figure1c(choice_.figure, choice_.train, choice_.prune,
+                                                   out, hooks_for(interrupt));
+    if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
+    report_comparison(out, "fig1c", result.curves, result.is_drawn);
+    return 0;
+  }
+
+  static void finish(const std::string& out, const std::vector<PruningCurve>& curves) {
+    report_comparison(out, "pruning", curves,
+                      experiments::write_comparison(out, "pruning", curves));
+  }
+
+  Choice choice_;
+  std::vector<std::string> arguments_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_prune() { return std::make_unique<Prune>(); }
+
+}  // namespace unlazy::tools

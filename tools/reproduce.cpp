@@ -1,0 +1,112 @@
+// unlazy reproduce: a figure of the paper by one command. A figure is a list of calls of the other
+// commands with the settings that reproduce it; each call is printed, so that a user can change and
+// repeat it.
+#include <filesystem>
+#include <iostream>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/paths.h"
+
+namespace unlazy::tools {
+namespace {
+
+using Call = std::vector<std::string>;  // a command and its arguments
+
+// Figure 1a, b: one training run a noise rate, then their curves. Runs that are there are
+// continued, finished ones are left alone.
+std::vector<Call> figure1(bool is_quick, const std::string& out) {
+  const Call full = {"--data",   "cifar10", "--normalize", "imagenet", "--model",
+                     "resnet18", "--lr",    "0.1",         "--epochs", "160"};
+  const Call quick = {"--config", find_resource("presets/demo.json")};
+  std::vector<Call> calls;
+  Call report = {"report"};
+  for (const std::string& rate : is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"}) {
+    const std::string run = out + "/tau" + rate;
+    report.push_back(run);
+    if (std::filesystem::exists(run + "/DONE")) continue;
+    Call train = {"train", "--noise", "flip", "--noise-rate", rate, "--out", run};
+    const auto& settings = is_quick ? quick : full;
+    train.insert(train.end(), settings.begin(), settings.end());
+    if (std::filesystem::exists(run + "/config.json")) train = {"train", "--out", run, "--resume"};
+    calls.push_back(train);
+  }
+  report.insert(report.end(), {"--figures", out + "/figures"});
+  calls.push_back(report);
+  return calls;
+}
+
+// Figures 2 and 4 take seconds: quick or not is the same.
+std::vector<Call> synthetic(const std::string& preset, const std::string& out) {
+  return {{"synthetic", "--preset", preset, "--out", out, "--overwrite"}};
+}
+
+std::vector<Call> make_fig1(bool is_quick, const std::string& out) {
+  return figure1(is_quick, out);
+}
+std::vector<Call> make_fig1c(bool is_quick, const std::string& out) {
+  return {{"prune", "--preset", is_quick ? "fig1c-quick" : "fig1c", "--out", out}};
+}
+std::vector<Call> make_fig2(bool, const std::string& out) { return synthetic("fig2", out); }
+std::vector<Call> make_fig4(bool, const std::string& out) { return synthetic("fig4", out); }
+
+using MakeCalls = std::vector<Call>(bool is_quick, const std::string& out);
+
+const Registry<MakeCalls>& figures() {
+  static const Registry<MakeCalls> registry(
+      "figure",
+      {
+          {"fig1",
+           "ResNet-18 on CIFAR-10 with label noise: loss and accuracy (a, b); hours on a GPU",
+           make_fig1},
+          {"fig1c", "accuracy against remaining weights; trains the networks first", make_fig1c},
+          {"fig2", "two-layer linear network under label-noise SGD; seconds", make_fig2},
+          {"fig4", "two-layer linear network under SAM; seconds", make_fig4},
+      });
+  return registry;
+}
+
+class Reproduce : public Command {
+ public:
+  Options& options() override { return options_; }
+  std::string usage() const override { return "FIGURE [options]"; }
+  std::string description() const override {
+    std::string text =
+        "Redraws a figure of the paper with the settings that reproduce it. Figures:\n";
+    for (const auto& entry : figures().entries()) text += "\n  " + entry.name + "  " + entry.help;
+    return text + "\n\n  unlazy reproduce fig2\n  unlazy reproduce fig1 --quick";
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    UNLAZY_CHECK_USAGE(words.size() == 1,
+                       "reproduce: name one figure, such as fig2; see unlazy reproduce --help");
+    const auto& figure = figures().find(words[0]);
+    const auto out = out_.empty() ? "runs/" + figure.name + (is_quick_ ? "-quick" : "") : out_;
+    for (const auto& call : figure.make(is_quick_, out)) {
+      std::cout << "unlazy " << join(call, " ") << std::endl;
+      const auto command = commands().find(call[0]).make();
+      const int code = command->run(command->parse({call.begin() + 1, call.end()}));
+      if (code != 0) return code;
+    }
+    return 0;
+  }
+
+ private:
+  bool is_quick_ = false;
+  std::string out_;
+  Options options_{
+      "reproduce",
+      {OptionTable("Reproduce",
+                   {{.name = "quick",
+                     .target = &is_quick_,
+                     .help = "Small settings on the sample data: minutes on a laptop."},
+                    {.name = "out",
+                     .target = &out_,
+                     .help = "Folder of the results; empty: runs/FIGURE."}})}};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_reproduce() { return std::make_unique<Reproduce>(); }
+
+}  // namespace unlazy::tools
