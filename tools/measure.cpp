@@ -16,13 +16,13 @@ class MeasureRun : public Command {
  public:
   MeasureRun() {
     measure_.names = {"test", "hessian-top", "hessian-trace", "sharpness", "gradient-covariance"};
-    auto measure = measure::describe(measure_).rows()[0];
-    measure.help = "What to measure.";
-    measure.has_settings = false;
+    auto names = measure::describe(measure_).rows()[0];
+    names.help = "What to measure.";
+    names.has_settings = false;
     options_ = std::make_unique<Options>(
         "measure",
         std::vector<OptionTable>{{"Checkpoint",
-                                  {measure,
+                                  {names,
                                    {.name = "checkpoint",
                                     .target = &step_,
                                     .range = Range::at_least(-1),

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
 
 #include <cstring>
@@ -74,7 +75,7 @@ std::vector<Value> measure_activation_sparsity(const Subject& subject) {
     values.push_back(
         {"activation_sparsity/relu" + std::to_string(i + 1), counts.zeros[i] / counts.sizes[i]});
   }
-  if (size > 0) values.insert(values.begin(), {"activation_sparsity", zeros / size});
+  if (size > 0) values.insert(values.begin(), Value{"activation_sparsity", zeros / size});
   return values;
 }
 

@@ -9,6 +9,7 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linspace.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 

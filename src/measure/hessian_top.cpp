@@ -3,7 +3,6 @@
 //   hessian_top_residual: the greatest of their error bounds, relative to hessian_top_1
 // Eigenvalues with equal values are found once: one starting vector sees one direction of each.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 
