@@ -2,13 +2,15 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_bench_train;
+MakeCommand make_bench_train, make_bench_sparse;
 
 const Registry<MakeCommand>& benchmarks() {
   static const Registry<MakeCommand> registry(
       "bench",
       {
           {"train", "one training step: images/s, and where the time goes", make_bench_train},
+          {"sparse", "layers with pruned weights, dense against sparse: where a mask saves time",
+           make_bench_sparse},
       });
   return registry;
 }
