@@ -51,8 +51,9 @@ std::vector<std::string> preset_names(std::string_view command) {
   std::vector<std::string> names;
   const auto places = resource_places("presets");
   std::error_code error;
-  const auto folder = std::find_if(places.begin(), places.end(),
-                                   [&](const auto& place) { return fs::is_directory(place, error); });
+  const auto folder = std::find_if(places.begin(), places.end(), [&](const auto& place) {
+    return fs::is_directory(place, error);
+  });
   if (folder == places.end()) return names;
   for (const auto& entry : fs::directory_iterator(*folder, error)) {
     if (entry.path().extension() != ".json") continue;
