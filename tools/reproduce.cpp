@@ -45,7 +45,7 @@ std::vector<Call> make_fig1(bool is_quick, const std::string& out) {
   return figure1(is_quick, out);
 }
 std::vector<Call> make_fig1c(bool is_quick, const std::string& out) {
-  return {{"prune", "--preset", is_quick ? "fig1c-quick" : "fig1c", "--out", out}};
+  return {{"prune", "--preset", is_quick ? "fig1c-quick" : "fig1c", "--out", out, "--resume"}};
 }
 std::vector<Call> make_fig2(bool, const std::string& out) { return synthetic("fig2", out); }
 std::vector<Call> make_fig4(bool, const std::string& out) { return synthetic("fig4", out); }
