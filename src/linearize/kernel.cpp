@@ -1,0 +1,512 @@
+#include "linearize/kernel.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/im2col.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <optional>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "linearize/layers.h"
+
+namespace unlazy::linearize {
+namespace {
+
+// Sums J J^T over blocks of columns of J. Rows: training samples, then test samples.
+class Sum {
+ public:
+  Sum(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
+      const at::TensorOptions& options)
+      : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), traced_(is_traced) {
+    const int64_t rows = traced_ ? num_train : num_train * num_outputs;
+    train = at::zeros({rows, rows}, options);
+    if (num_test > 0)
+      test = at::zeros({traced_ ? num_test : num_test * num_outputs, rows}, options);
+  }
+
+  // J's columns of some parameters, [(N + M) K, columns], times `factor`.
+  void add(const at::Tensor& jacobian, double factor) {
+    auto j = traced_ ? jacobian.reshape({num_train_ + num_test_, -1}) : jacobian;
+    if (j.scalar_type() != train.scalar_type()) j = j.to(train.scalar_type());
+    const double weight = factor * factor / (traced_ ? static_cast<double>(num_outputs_) : 1.0);
+    const int64_t rows = train.size(0);
+    const auto j_train = j.narrow(0, 0, rows);
+    // The lower triangle in panels: about half of the multiply-adds of the square.
+    for (int64_t begin = 0; begin < rows; begin += kPanel) {
+      const int64_t count = std::min(kPanel, rows - begin);
+      train.narrow(0, begin, count)
+          .narrow(1, 0, begin + count)
+          .addmm_(j_train.narrow(0, begin, count), j_train.narrow(0, 0, begin + count).t(), 1,
+                  weight);
+    }
+    if (num_test_ > 0) test.addmm_(j.narrow(0, rows, j.size(0) - rows), j_train.t(), 1, weight);
+  }
+
+  // The same for J[n k, (o i)] = d[n k, o] h[n, i], as in a linear layer: (d d^T) times (h h^T).
+  void add_product(const at::Tensor& d, const at::Tensor& h, double factor) {
+    const int64_t n = num_train_ + num_test_;
+    const auto wide = [&](const at::Tensor& t) { return t.to(train.scalar_type()); };
+    const auto add_block = [&](at::Tensor& sum, int64_t begin, int64_t count) {
+      const auto hh = at::mm(wide(h.narrow(0, begin, count)), wide(h.narrow(0, 0, num_train_)).t());
+      const auto left = wide(d.view({n, num_outputs_, -1}).narrow(0, begin, count));
+      const auto right = wide(d.view({n, num_outputs_, -1}).narrow(0, 0, num_train_));
+      if (traced_) {
+        const auto dd = at::mm(left.reshape({count, -1}), right.reshape({num_train_, -1}).t());
+        sum.add_(dd.mul_(hh), factor * factor / static_cast<double>(num_outputs_));
+      } else {
+        auto dd = at::mm(left.reshape({count * num_outputs_, -1}),
+                         right.reshape({num_train_ * num_outputs_, -1}).t());
+        dd.view({count, num_outputs_, num_train_, num_outputs_})
+            .mul_(hh.view({count, 1, num_train_, 1}));
+        sum.add_(dd, factor * factor);
+      }
+    };
+    add_block(train, 0, num_train_);
+    if (num_test_ > 0) add_block(test, num_train_, num_test_);
+  }
+
+  void finish() { train = train.tril() + train.tril(-1).t(); }
+
+  at::Tensor train, test;
+
+ private:
+  static constexpr int64_t kPanel = 128;
+  int64_t num_train_, num_test_, num_outputs_;
+  bool traced_;
+};
+
+// Output channels [begin, end) of the layers' parameters that one backward pass serves.
+struct Piece {
+  Use use;
+  int64_t begin = 0, end = 0;
+  at::Tensor derivatives;  // [N + M, K, channels, S] at the layer's output
+  at::Tensor inputs;       // [N + M, ...] of the layer
+};
+
+class Assembly {
+ public:
+  Assembly(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs,
+           bool is_traced, const KernelOptions& options)
+      : network_(network),
+        options_(options),
+        num_train_(inputs.size(0)),
+        inputs_(test_inputs.defined() ? at::cat({inputs, test_inputs}) : inputs) {
+    check();
+    outputs_ = evaluate();
+    UNLAZY_CHECK(at::isfinite(outputs_).all().item<bool>(),
+                 "ntk: the network's outputs are not finite; the inputs or the parameters are not");
+    num_outputs_ = outputs_.size(1);
+    rows_ = inputs_.size(0) * num_outputs_;
+    auto dtype = outputs_.options();
+    if (options.is_exact_sum) dtype = dtype.dtype(c10::kDouble);
+    sum_.emplace(num_train_, inputs_.size(0) - num_train_, num_outputs_, is_traced, dtype);
+    plan_memory();
+    if (options.is_generic) {
+      std::vector<size_t> all(network.parameters().size());
+      for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+      add_by_rows(all);
+    } else {
+      add_layers();
+    }
+    sum_->finish();
+    UNLAZY_CHECK(at::isfinite(sum_->train).all().item<bool>() &&
+                     (!sum_->test.defined() || at::isfinite(sum_->test).all().item<bool>()),
+                 "ntk: the kernel has entries that are not finite; the parameters or the inputs "
+                 "are too large");
+    if (!options.is_generic && !is_traced) check_against_pass();
+  }
+
+  Kernel result() const {
+    const int64_t num_test = inputs_.size(0) - num_train_;
+    return {sum_->train, sum_->test, outputs_.narrow(0, 0, num_train_),
+            num_test > 0 ? outputs_.narrow(0, num_train_, num_test) : at::Tensor()};
+  }
+
+ private:
+  void check() const {
+    UNLAZY_CHECK(!network_.module().is_training() || network_.module().buffers().empty(),
+                 "ntk: the module is in training mode and has buffers that each pass changes; "
+                 "call eval() first");
+    UNLAZY_CHECK(num_train_ > 0, "ntk: no samples");
+    UNLAZY_CHECK(options_.batch > 0 && options_.memory > 0,
+                 "ntk: batch and memory must be > 0, got ", options_.batch, " and ",
+                 options_.memory);
+    for (const auto& parameter : network_.parameters()) {
+      UNLAZY_CHECK(
+          parameter.scalar_type() == c10::kFloat || parameter.scalar_type() == c10::kDouble,
+          "ntk: wanted parameters in Float or Double, got ", parameter.scalar_type(),
+          "; the kernel's condition number is too large for less");
+    }
+  }
+
+  at::Tensor evaluate() const {
+    const at::NoGradGuard no_grad;
+    std::vector<at::Tensor> parts;
+    for (int64_t i = 0; i < inputs_.size(0); i += options_.batch)
+      parts.push_back(network_(batch(i)));
+    return at::cat(parts);
+  }
+
+  at::Tensor batch(int64_t begin) const {
+    return inputs_.narrow(0, begin, std::min(options_.batch, inputs_.size(0) - begin));
+  }
+
+  int64_t bytes() const { return static_cast<int64_t>(outputs_.element_size()); }
+
+  // What is left of the cap after the kernel itself goes to the pieces of one pass and to blocks of
+  // J's columns. im2col's patches and the derivatives in flight are of the size of the latter.
+  void plan_memory() {
+    const int64_t kernels =
+        (sum_->train.numel() + (sum_->test.defined() ? sum_->test.numel() : 0)) *
+        static_cast<int64_t>(sum_->train.element_size());
+    const int64_t left = options_.memory - kernels;
+    for_pieces_ = left / 2;
+    for_columns_ = left / 4;
+    require(kernels, 4 * rows_ * bytes());
+  }
+  void require(int64_t fixed, int64_t more) const {
+    constexpr double kMega = 1 << 20;
+    UNLAZY_CHECK(options_.memory >= fixed + more, "ntk: ", inputs_.size(0), " samples with ",
+                 num_outputs_, " outputs need ",
+                 std::ceil(static_cast<double>(fixed + more) / kMega), " MB at least, the cap is ",
+                 std::floor(static_cast<double>(options_.memory) / kMega),
+                 " MB; raise the cap or take fewer samples");
+  }
+  int64_t kernel_bytes() const { return options_.memory - 2 * for_pieces_; }
+
+  Layers layers_of(const at::Tensor& outputs) const {
+    return find_layers(outputs, network_.parameters());
+  }
+
+  // All parameters that layers are known for, in passes over the samples; each pass serves as many
+  // pieces as the memory holds. The rest by single samples.
+  void add_layers() {
+    const at::AutoGradMode with_grad(true);
+    std::vector<Piece> pieces;
+    std::vector<size_t> others;
+    {
+      const auto outputs = network_(batch(0).narrow(0, 0, 1));
+      check_alone(outputs);
+      const auto layers = layers_of(outputs);
+      others = layers.others;
+      pieces = cut(layers, outputs);
+    }
+    for (size_t begin = 0; begin < pieces.size();) {
+      int64_t size = 0;
+      size_t end = begin;
+      while (end < pieces.size() && (end == begin || size + size_of(pieces[end]) <= for_pieces_))
+        size += size_of(pieces[end++]);
+      std::vector<Piece> pass(pieces.begin() + static_cast<std::ptrdiff_t>(begin),
+                              pieces.begin() + static_cast<std::ptrdiff_t>(end));
+      collect(pass);
+      const at::NoGradGuard no_grad;
+      for (auto& piece : pass) {
+        add(piece);
+        piece = {};  // frees its memory before the next needs more
+      }
+      begin = end;
+    }
+    if (!others.empty()) add_by_rows(others);
+  }
+
+  // The first sample alone must give its row of the batch.
+  void check_alone(const at::Tensor& outputs) const {
+    const double tolerance = outputs_.scalar_type() == c10::kDouble ? 1e-9 : 1e-3;
+    const auto off = (outputs.detach()[0] - outputs_[0]).abs().max();
+    UNLAZY_CHECK(off.item<double>() <= tolerance * (1 + outputs_.abs().max().item<double>()),
+                 "ntk: the outputs of one sample depend on the other samples of its batch; use the "
+                 "generic kernel");
+  }
+
+  // Bytes of a piece's derivatives and inputs over all samples.
+  int64_t size_of(const Piece& piece) const {
+    const int64_t input = piece.use.input.defined() ? piece.use.input.numel() : 0;
+    return (rows_ * piece.derivatives.numel() + inputs_.size(0) * input) * bytes();
+  }
+
+  // One piece a use, or several of fewer channels where the memory wants it. `outputs`: of a single
+  // sample; a piece's derivatives have the shape of one row meanwhile.
+  std::vector<Piece> cut(const Layers& layers, const at::Tensor& outputs) const {
+    std::vector<torch::autograd::Node*> nodes;
+    for (const auto& use : layers.uses) nodes.push_back(use.layer);
+    const auto examples = derivatives(outputs, 0, nodes);
+    std::vector<Piece> pieces;
+    for (size_t i = 0; i < layers.uses.size(); ++i) {
+      const auto& example = examples[i];
+      const int64_t channels = example.size(1);
+      const auto piece = [&](int64_t begin, int64_t end) {
+        return Piece{layers.uses[i], begin, end, example.narrow(1, begin, end - begin), {}};
+      };
+      int64_t width = channels;
+      while (width > 1 && size_of(piece(0, width)) > for_pieces_) width = (width + 1) / 2;
+      require(kernel_bytes(), 2 * size_of(piece(0, width)));
+      for (int64_t begin = 0; begin < channels; begin += width)
+        pieces.push_back(piece(begin, std::min(begin + width, channels)));
+    }
+    return pieces;
+  }
+
+  // Derivatives of sum_n f_k(x_n) at the outputs of `nodes`, each asked for once.
+  std::vector<at::Tensor> derivatives(const at::Tensor& outputs, int64_t k,
+                                      const std::vector<torch::autograd::Node*>& nodes) const {
+    std::vector<torch::autograd::Node*> distinct;
+    std::vector<size_t> place;
+    for (auto* node : nodes) {
+      const auto at = std::find(distinct.begin(), distinct.end(), node);
+      place.push_back(static_cast<size_t>(at - distinct.begin()));
+      if (at == distinct.end()) distinct.push_back(node);
+    }
+    auto cotangent = at::zeros_like(outputs.detach());
+    cotangent.select(1, k).fill_(1);
+    const auto found = derivatives_at(outputs, cotangent, distinct);
+    std::vector<at::Tensor> list;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      const auto& part = found[place[i]];
+      // Undefined: the output does not depend on this layer.
+      list.push_back(part.defined()
+                         ? part
+                         : at::zeros_symint(nodes[i]->input_metadata(0).shape_as_dim_vector(),
+                                            outputs_.options()));
+    }
+    return list;
+  }
+
+  // Fills the pieces' derivatives and inputs.
+  void collect(std::vector<Piece>& pass) const {
+    for (auto& piece : pass) {
+      const int64_t channels = piece.end - piece.begin;
+      piece.derivatives =
+          at::empty({inputs_.size(0), num_outputs_, channels, piece.derivatives.numel() / channels},
+                    outputs_.options());
+    }
+    std::vector<std::vector<at::Tensor>> seen(pass.size());
+    for (int64_t first = 0; first < inputs_.size(0); first += options_.batch) {
+      const auto outputs = network_(batch(first));
+      const auto layers = layers_of(outputs);
+      std::vector<torch::autograd::Node*> nodes;
+      for (size_t i = 0; i < pass.size(); ++i) {
+        const auto use = std::find_if(layers.uses.begin(), layers.uses.end(), [&](const Use& u) {
+          return u.parameter == pass[i].use.parameter;
+        });
+        UNLAZY_CHECK(use != layers.uses.end(),
+                     "ntk: the module does not run the same layers for every batch");
+        nodes.push_back(use->layer);
+        seen[i].push_back(use->input);
+      }
+      for (int64_t k = 0; k < num_outputs_; ++k) {
+        const auto found = derivatives(outputs, k, nodes);
+        const at::NoGradGuard no_grad;
+        for (size_t i = 0; i < pass.size(); ++i) {
+          auto place = pass[i].derivatives.narrow(0, first, outputs.size(0)).select(1, k);
+          place.copy_(found[i]
+                          .narrow(1, pass[i].begin, pass[i].end - pass[i].begin)
+                          .reshape(place.sizes()));
+        }
+      }
+    }
+    for (size_t i = 0; i < pass.size(); ++i) {
+      if (seen[i][0].defined()) pass[i].inputs = at::cat(seen[i]);
+    }
+  }
+
+  void add(const Piece& piece) {
+    const auto& d = piece.derivatives;  // [N, K, c, S]
+    const auto rows = [&](const at::Tensor& t) { return t.reshape({rows_, -1}); };
+    switch (piece.use.role) {
+      case Role::kShift:
+        return sum_->add(rows(d.sum(3)), piece.use.factor);
+      case Role::kScale: {
+        const auto x = piece.inputs.narrow(1, piece.begin, piece.end - piece.begin);
+        return sum_->add(rows((d * x.reshape({d.size(0), 1, d.size(2), -1})).sum(3)),
+                         piece.use.factor);
+      }
+      case Role::kLinearWeight:
+        return sum_->add_product(rows(d), piece.inputs, piece.use.factor);
+      case Role::kConvolutionWeight:
+        return add_convolution(piece);
+    }
+  }
+
+  // J[n k, (c, i)] = sum_s d[n, k, c, s] patch[n, i, s], a block of channels at a time.
+  void add_convolution(const Piece& piece) {
+    const auto& d = piece.derivatives;
+    const auto& use = piece.use;
+    const int64_t n = d.size(0), channels = d.size(2), places = d.size(3);
+    const int64_t patch = piece.inputs.size(1) * use.kernel[0] * use.kernel[1];
+    const int64_t width =
+        std::clamp(for_columns_ / (rows_ * patch * bytes()), int64_t{1}, channels);
+    for (int64_t begin = 0; begin < channels; begin += width) {
+      const int64_t count = std::min(width, channels - begin);
+      auto j = at::empty({n, num_outputs_ * count, patch}, d.options());
+      // im2col in blocks of samples: its patches are nine times the layer's input.
+      const int64_t block = std::clamp(for_columns_ / (patch * places * bytes()), int64_t{1}, n);
+      for (int64_t first = 0; first < n; first += block) {
+        const int64_t size = std::min(block, n - first);
+        const auto patches = at::im2col(piece.inputs.narrow(0, first, size).contiguous(),
+                                        use.kernel, use.dilation, use.padding, use.stride);
+        const auto left = d.narrow(0, first, size)
+                              .narrow(2, begin, count)
+                              .reshape({size, num_outputs_ * count, places});
+        auto place = j.narrow(0, first, size);
+        at::bmm_out(place, left, patches.transpose(1, 2));
+      }
+      sum_->add(j.view({rows_, count * patch}), use.factor);
+    }
+  }
+
+  // Plain backward passes, N K for each group of parameters (or part of one) whose rows of J fit:
+  // of single samples, or in generic mode of the whole batch.
+  void add_by_rows(const std::vector<size_t>& parameters) {
+    const int64_t columns = std::max<int64_t>(1, for_columns_ / (rows_ * bytes()));
+    for (size_t begin = 0; begin < parameters.size();) {
+      std::vector<at::Tensor> group;
+      int64_t size = 0;
+      while (begin < parameters.size()) {
+        const auto& next = network_.parameters()[parameters[begin]];
+        if (!group.empty() && size + next.numel() > columns) break;
+        group.push_back(next);
+        size += next.numel();
+        ++begin;
+      }
+      for (int64_t first = 0; first < size; first += columns)
+        sum_->add(rows_of(group, first, std::min(columns, size - first)), 1);
+    }
+  }
+
+  at::Tensor rows_of(const std::vector<at::Tensor>& group, int64_t first, int64_t columns) const {
+    auto j = at::empty({rows_, columns}, outputs_.options());
+    const at::AutoGradMode with_grad(true);
+    const int64_t size = options_.is_generic ? inputs_.size(0) : 1;
+    for (int64_t begin = 0; begin < inputs_.size(0); begin += size) {
+      const auto outputs = network_(inputs_.narrow(0, begin, size)).reshape({-1});
+      for (int64_t row = 0; row < outputs.numel(); ++row) {
+        auto parts = torch::autograd::grad({outputs[row]}, group, {}, true, false, true);
+        const at::NoGradGuard no_grad;
+        for (size_t i = 0; i < parts.size(); ++i)
+          parts[i] = (parts[i].defined() ? parts[i] : at::zeros_like(group[i])).reshape({-1});
+        j[begin * num_outputs_ + row].copy_(at::cat(parts).narrow(0, first, columns));
+      }
+    }
+    return j;
+  }
+
+  // r^T K r = |J^T r|^2, the right side by plain passes over whole batches: one random r finds
+  // samples that interact, and any layer that was misread.
+  void check_against_pass() const {
+    Rng rng(0, Stream::kProbe);
+    std::vector<double> signs(static_cast<size_t>(num_train_ * num_outputs_));
+    for (auto& sign : signs) sign = rng.sign();
+    const auto r =
+        at::tensor(signs, at::TensorOptions().dtype(c10::kDouble)).to(sum_->train.options());
+    auto gradient = at::zeros({network_.num_parameters()}, outputs_.options());
+    for (int64_t i = 0; i < num_train_; i += options_.batch) {
+      const int64_t count = std::min(options_.batch, num_train_ - i);
+      const auto c = r.view({num_train_, num_outputs_}).narrow(0, i, count);
+      gradient += vjp(network_, inputs_.narrow(0, i, count), c.to(outputs_.options())).gradient;
+    }
+    const double by_pass = gradient.to(c10::kDouble).square().sum().item<double>();
+    const double by_kernel = at::dot(r, at::mv(sum_->train, r)).item<double>();
+    const double scale = sum_->train.diagonal().sum().item<double>();
+    const double tolerance = outputs_.scalar_type() == c10::kDouble ? 1e-8 : 1e-3;
+    UNLAZY_CHECK(std::abs(by_pass - by_kernel) <= tolerance * (by_pass + scale),
+                 "ntk: the layers' kernel does not agree with a plain backward pass (r^T K r = ",
+                 by_kernel, ", |J^T r|^2 = ", by_pass,
+                 "); outputs of one sample depend on other samples: use the generic kernel");
+  }
+
+  const Network& network_;
+  const KernelOptions& options_;
+  int64_t num_train_;
+  at::Tensor inputs_, outputs_;
+  int64_t num_outputs_ = 0, rows_ = 0, for_pieces_ = 0, for_columns_ = 0;
+  std::optional<Sum> sum_;
+};
+
+}  // namespace
+
+Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs,
+              const KernelOptions& options) {
+  return Assembly(network, inputs, test_inputs, /*is_traced=*/false, options).result();
+}
+
+at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
+                         const KernelOptions& options) {
+  return Assembly(network, inputs, {}, /*is_traced=*/true, options).result().train;
+}
+
+at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs) {
+  UNLAZY_CHECK(full.dim() == 2 && num_outputs > 0 && full.size(0) % num_outputs == 0 &&
+                   full.size(1) % num_outputs == 0,
+               "ntk: wanted a kernel [N K, M K] with K = ", num_outputs, ", got ", full.sizes());
+  return full
+      .view({full.size(0) / num_outputs, num_outputs, full.size(1) / num_outputs, num_outputs})
+      .diagonal(0, 1, 3)
+      .mean(-1);
+}
+
+namespace {
+
+at::Tensor checked_symmetric(const at::Tensor& kernel) {
+  UNLAZY_CHECK(kernel.dim() == 2 && kernel.size(0) == kernel.size(1),
+               "ntk: wanted a square kernel, got shape ", kernel.sizes());
+  const auto k = kernel.detach().cpu().to(c10::kDouble);
+  UNLAZY_CHECK(at::isfinite(k).all().item<bool>(),
+               "ntk: the kernel has entries that are not finite");
+  const double size = k.abs().max().item<double>();
+  UNLAZY_CHECK((k - k.t()).abs().max().item<double>() <= 1e-4 * size,
+               "ntk: the kernel is not symmetric; only the training kernel has a spectrum");
+  return k;
+}
+
+void check_same_shape(const at::Tensor& a, const at::Tensor& b) {
+  UNLAZY_CHECK(a.sizes() == b.sizes(), "ntk: kernels of shapes ", a.sizes(), " and ", b.sizes(),
+               " cannot be compared");
+}
+
+double frobenius(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(c10::kDouble) * b.to(c10::kDouble)).sum().item<double>();
+}
+
+}  // namespace
+
+Spectrum spectrum(const at::Tensor& kernel) {
+  const auto [values, vectors] = at::linalg_eigh(checked_symmetric(kernel));
+  return {values, vectors};
+}
+
+double max_learning_rate(const at::Tensor& kernel, double momentum) {
+  const double top = at::linalg_eigvalsh(checked_symmetric(kernel))[-1].item<double>();
+  return 2 * (1 + momentum) * static_cast<double>(kernel.size(0)) / top;
+}
+
+double kernel_alignment(const at::Tensor& a, const at::Tensor& b) {
+  check_same_shape(a, b);
+  return frobenius(a, b) / std::sqrt(frobenius(a, a) * frobenius(b, b));
+}
+
+double kernel_distance(const at::Tensor& a, const at::Tensor& b) {
+  check_same_shape(a, b);
+  const auto off = a.to(c10::kDouble) - b.to(c10::kDouble);
+  return std::sqrt(frobenius(off, off) / frobenius(b, b));
+}
+
+}  // namespace unlazy::linearize

@@ -1,0 +1,69 @@
+// The empirical neural tangent kernel (Jacot et al. 2018), K = J J^T at the present parameters.
+//   full    K[n K + k, m K + l] = <df_k(x_n)/dtheta, df_l(x_m)/dtheta>    [N K, N K],
+//   neural-tangents'
+//           trace_axes=()
+//   traced  sum_k K[n k, m k] / K                                         [N, N], trace_axes=(-1,)
+// Computed parameter by parameter, so that J [N K, P] is never held: K backward passes (not N K)
+// give the derivatives at every layer's output for all samples at once, since samples do not
+// interact; a layer's rows of J are a product with its inputs, and are multiplied and dropped.
+// Parameters outside convolutions, linear layers and BatchNorm take N K backward passes of single
+// samples. Cost: about 2 K passes, and N^2 K^2 P multiply-adds, which dominate for large N.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "linearize/network.h"
+
+namespace unlazy::linearize {
+
+struct KernelOptions {
+  int64_t memory = int64_t{1} << 30;  // bytes at most for the kernel and its working space, > 0
+  int64_t batch = 64;                 // samples a forward pass, > 0
+  bool is_exact_sum = false;          // sum in fp64 what an fp32 network gives
+  /// Plain backward passes over the whole batch for each row: slow, and right also for a network
+  /// whose samples interact.
+  bool is_generic = false;
+};
+
+struct Kernel {
+  at::Tensor train;          // [N K, N K], symmetric
+  at::Tensor test;           // [M K, N K]; undefined without test inputs
+  at::Tensor train_outputs;  // [N, K] f(x)
+  at::Tensor test_outputs;   // [M, K]
+};
+
+/// The kernel of `network` on inputs [N, ...], and between test inputs [M, ...] and these. Dtype of
+/// the network, or Double with is_exact_sum. Throws an Error if the module is in training mode and
+/// holds buffers, if the work does not fit options.memory, if samples interact (checked on
+/// r^T K r = |J^T r|^2 for one random r), or if an entry is not finite.
+Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs = {},
+              const KernelOptions& options = {});
+
+/// The traced kernel [N, N], without the full one: K times fewer multiply-adds.
+at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
+                         const KernelOptions& options = {});
+
+/// [N K, M K] -> [N, M]: mean over k of the entries (n k, m k).
+at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs);
+
+/// Eigenvalues ascending [n] and eigenvectors [n, n] (columns) of a symmetric kernel, in fp64 on
+/// the CPU. Throws an Error if K is not square, not symmetric or not finite.
+struct Spectrum {
+  at::Tensor eigenvalues;
+  at::Tensor eigenvectors;
+};
+Spectrum spectrum(const at::Tensor& kernel);
+
+/// The learning rate at which gradient descent on the linearised network stops being stable, for
+/// the loss 0.5 * mean over the n entries of (f - y)^2: 2 (1 + momentum) n / lambda_max
+/// (neural-tangents' predict.max_learning_rate).
+double max_learning_rate(const at::Tensor& kernel, double momentum = 0);
+
+/// <A, B> / (|A| |B|) (Frobenius): 1 for the same kernel up to a factor, >= 0 for two kernels.
+double kernel_alignment(const at::Tensor& a, const at::Tensor& b);
+/// |A - B| / |B| (Frobenius).
+double kernel_distance(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace unlazy::linearize

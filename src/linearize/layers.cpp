@@ -1,0 +1,187 @@
+#include "linearize/layers.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/edge.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/accumulate_grad.h>
+#include <torch/csrc/autograd/generated/Functions.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace unlazy::linearize {
+namespace {
+
+namespace ag = torch::autograd;
+using ag::generated::AddmmBackward0;
+using ag::generated::ConvolutionBackward0;
+using ag::generated::MmBackward0;
+using ag::generated::MulBackward1;
+using ag::generated::NativeBatchNormBackward0;
+
+std::vector<int64_t> integers(const std::vector<c10::SymInt>& values) {
+  std::vector<int64_t> list;
+  for (const auto& value : values) list.push_back(value.expect_int());
+  return list;
+}
+
+class Finder {
+ public:
+  Finder(const at::Tensor& outputs, const std::vector<at::Tensor>& parameters)
+      : num_samples_(outputs.size(0)) {
+    for (size_t i = 0; i < parameters.size(); ++i)
+      places_[ag::impl::grad_accumulator(parameters[i]).get()] = i;
+    visit(outputs.grad_fn());
+  }
+
+  // nodes_ is in the order of the visit, the same for every pass of the same network.
+  void read() {
+    for (auto* node : nodes_) {
+      if (auto* n = dynamic_cast<ConvolutionBackward0*>(node)) convolution(*n);
+      if (auto* n = dynamic_cast<AddmmBackward0*>(node)) addmm(*n);
+      if (auto* n = dynamic_cast<MmBackward0*>(node)) mm(*n);
+      if (auto* n = dynamic_cast<NativeBatchNormBackward0*>(node)) batch_norm(*n);
+    }
+  }
+
+  std::map<size_t, Use> uses;
+
+ private:
+  void visit(const std::shared_ptr<ag::Node>& root) {
+    std::vector<ag::Node*> stack = {root.get()};
+    std::set<ag::Node*> seen = {root.get()};
+    while (!stack.empty()) {
+      auto* node = stack.back();
+      stack.pop_back();
+      nodes_.push_back(node);
+      for (const auto& edge : node->next_edges()) {
+        if (!edge.is_valid()) continue;
+        ++num_readers_[edge.function.get()];
+        if (seen.insert(edge.function.get()).second) stack.push_back(edge.function.get());
+      }
+    }
+  }
+
+  struct Source {
+    size_t parameter;
+    double factor;
+  };
+  // Follows leaf <- (times a number | transposed)* <- edge; nothing if others read along the way.
+  std::optional<Source> source(const ag::Edge& edge, bool is_transposed) const {
+    double factor = 1;
+    auto* node = edge.function.get();
+    while (node != nullptr && num_readers_.at(node) == 1) {
+      const auto place = places_.find(node);
+      if (place != places_.end())
+        return is_transposed ? std::nullopt : std::optional<Source>({place->second, factor});
+      if (auto* scaled = dynamic_cast<MulBackward1*>(node)) {
+        factor *= scaled->other.toDouble();
+      } else if (dynamic_cast<ag::generated::TBackward0*>(node) != nullptr) {
+        is_transposed = !is_transposed;
+      } else {
+        return std::nullopt;
+      }
+      node = node->next_edge(0).function.get();
+    }
+    return std::nullopt;
+  }
+
+  void add(const ag::Edge& edge, bool is_transposed, Use use) {
+    const auto from = source(edge, is_transposed);
+    if (!from) return;
+    use.parameter = from->parameter;
+    use.factor = from->factor;
+    uses[use.parameter] = std::move(use);
+  }
+
+  void convolution(ConvolutionBackward0& n) {
+    const auto stride = integers(n.stride);
+    if (n.transposed || n.groups.expect_int() != 1 || stride.size() != 2) return;
+    if (n.next_edge(1).is_valid()) {
+      const auto input = n.input_.unpack().detach();
+      const auto weight = n.weight_.unpack();
+      if (input.dim() != 4 || input.size(0) != num_samples_) return;
+      add(n.next_edge(1), false,
+          {.role = Role::kConvolutionWeight,
+           .layer = &n,
+           .input = input,
+           .kernel = {weight.size(2), weight.size(3)},
+           .stride = stride,
+           .padding = integers(n.padding),
+           .dilation = integers(n.dilation)});
+    }
+    shift(n, 2);
+  }
+
+  // A linear layer on [N, C]: bias + x W^T.
+  void linear(ag::Node& n, size_t weight_edge, const ag::SavedVariable& saved) {
+    if (!n.next_edge(weight_edge).is_valid()) return;
+    const auto input = saved.unpack().detach();
+    if (input.size(0) != num_samples_) return;
+    add(n.next_edge(weight_edge), true, {.role = Role::kLinearWeight, .layer = &n, .input = input});
+  }
+  void addmm(AddmmBackward0& n) {
+    if (n.alpha.toDouble() != 1 || n.beta.toDouble() != 1) return;
+    linear(n, 2, n.mat1_);
+    shift(n, 0);
+  }
+  void mm(MmBackward0& n) { linear(n, 1, n.self_); }
+
+  void batch_norm(NativeBatchNormBackward0& n) {
+    if (n.training) return;
+    const auto input = n.input_.unpack().detach();
+    if (input.size(0) != num_samples_) return;
+    if (n.next_edge(1).is_valid()) {
+      std::vector<int64_t> shape(static_cast<size_t>(input.dim()), 1);
+      shape[1] = input.size(1);
+      const auto mean = n.running_mean_.unpack().view(shape);
+      const auto scale = (n.running_var_.unpack() + n.eps).rsqrt().view(shape);
+      add(n.next_edge(1), false,
+          {.role = Role::kScale, .layer = &n, .input = (input - mean) * scale});
+    }
+    shift(n, 2);
+  }
+
+  void shift(ag::Node& n, size_t edge) {
+    if (n.next_edge(edge).is_valid())
+      add(n.next_edge(edge), false, {.role = Role::kShift, .layer = &n, .input = {}});
+  }
+
+  int64_t num_samples_;
+  std::map<ag::Node*, size_t> places_;  // AccumulateGrad nodes
+  std::map<ag::Node*, int64_t> num_readers_;
+  std::vector<ag::Node*> nodes_;
+};
+
+}  // namespace
+
+Layers find_layers(const at::Tensor& outputs, const std::vector<at::Tensor>& parameters) {
+  const at::NoGradGuard no_grad;
+  Finder finder(outputs, parameters);
+  finder.read();
+  Layers layers;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto use = finder.uses.find(i);
+    if (use != finder.uses.end()) {
+      layers.uses.push_back(use->second);
+    } else {
+      layers.others.push_back(i);
+    }
+  }
+  return layers;
+}
+
+std::vector<at::Tensor> derivatives_at(const at::Tensor& outputs, const at::Tensor& cotangent,
+                                       const std::vector<torch::autograd::Node*>& layers) {
+  ag::edge_list wanted;
+  for (auto* layer : layers) wanted.emplace_back(layer->getptr(), 0);
+  return ag::Engine::get_default_engine().execute(
+      {ag::impl::gradient_edge(outputs)}, {cotangent}, /*keep_graph=*/true,
+      /*create_graph=*/false, /*accumulate_grad=*/false, wanted);
+}
+
+}  // namespace unlazy::linearize

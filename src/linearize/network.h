@@ -1,0 +1,129 @@
+// A network as a function of its parameters, f(x; theta), and its first derivatives.
+//   jvp: J v        by forward differentiation: the tangent sits on the parameter itself, so the
+//                   module's code stays as it is
+//   vjp: J^T c      by one backward pass
+//   J = df/dtheta   [N K, P]: row n K + k is the gradient of f_k(x_n); sums over a batch never mix
+//   rows
+// Vectors in parameter space are flat, [P], in the order of torch::nn::Module::parameters(), each
+// parameter row-major. Works for every torch::nn::Module made of ATen operators; the project's
+// normalisation layers take their plain operators meanwhile (models/norm.h). A custom
+// torch::autograd::Function has no forward derivative in C++, so a module with one has no jvp.
+// Deliberately absent: vmap, which is slower than passes in sequence on a CPU.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+
+namespace unlazy::linearize {
+
+using Forward = std::function<at::Tensor(const at::Tensor& inputs)>;
+
+class Network {
+ public:
+  /// `module` owns the parameters and buffers, `forward` runs it: inputs [N, ...] -> outputs
+  /// [N, K]. Both must outlive this. Parameters that do not require gradients are constants.
+  Network(torch::nn::Module& module, Forward forward);
+  /// A module with a member forward(inputs).
+  template <class M>
+  explicit Network(M& module)
+      : Network(module_of(module),
+                [&module](const at::Tensor& inputs) { return module.forward(inputs); }) {}
+
+  /// f(inputs; theta) at the present parameters, with or without recording gradients as the caller
+  /// has it.
+  at::Tensor operator()(const at::Tensor& inputs) const;
+
+  torch::nn::Module& module() const { return module_; }
+  /// The leaves themselves.
+  const std::vector<at::Tensor>& parameters() const { return parameters_; }
+  int64_t num_parameters() const { return num_parameters_; }
+
+  /// theta, [P], a copy.
+  at::Tensor values() const;
+  /// theta <- flat [P].
+  void set_values(const at::Tensor& flat) const;
+  /// One tensor a parameter, in its shape; an undefined one counts as zeros -> [P].
+  at::Tensor flatten(const std::vector<at::Tensor>& parts) const;
+  /// [P] -> one view a parameter.
+  std::vector<at::Tensor> split(const at::Tensor& flat) const;
+
+ private:
+  template <class M>
+  static torch::nn::Module& module_of(M& module) {
+    if constexpr (requires { module.module(); }) {
+      return module.module();
+    } else {
+      return module;
+    }
+  }
+
+  torch::nn::Module& module_;
+  Forward forward_;
+  std::vector<at::Tensor> parameters_;
+  int64_t num_parameters_ = 0;
+};
+
+/// Parameters and buffers of a network at one moment, such as theta0.
+class Point {
+ public:
+  explicit Point(const Network& network);
+  /// theta, [P].
+  const at::Tensor& values() const { return values_; }
+
+ private:
+  friend class AtPoint;
+  at::Tensor values_;
+  std::vector<at::Tensor> parameters_, buffers_;
+};
+
+/// While one of these lives, the network is at `point`; afterwards where it was. Nothing that the
+/// network holds is written: it looks at other memory meanwhile.
+class AtPoint {
+ public:
+  AtPoint(const Network& network, const Point& point);
+  ~AtPoint();
+  AtPoint(const AtPoint&) = delete;
+  AtPoint& operator=(const AtPoint&) = delete;
+
+ private:
+  std::vector<at::Tensor> tensors_, before_;
+};
+
+struct Jvp {
+  at::Tensor value;    // [N, K] f(x)
+  at::Tensor tangent;  // [N, K] J v
+};
+/// `tangent` [P]. About two forward passes. No gradients are recorded. One at a time: LibTorch's
+/// levels of forward differentiation do not nest.
+Jvp jvp(const Network& network, const at::Tensor& inputs, const at::Tensor& tangent);
+
+struct Vjp {
+  at::Tensor value;     // [N, K] f(x)
+  at::Tensor gradient;  // [P] J^T c
+};
+/// `cotangent` maps f(x) [N, K] to c [N, K]: a constant, or the derivative of a loss.
+Vjp vjp(const Network& network, const at::Tensor& inputs,
+        const std::function<at::Tensor(const at::Tensor& outputs)>& cotangent);
+Vjp vjp(const Network& network, const at::Tensor& inputs, const at::Tensor& cotangent);
+
+/// Rows [begin, end) of the Jacobian: [end - begin, P], one backward pass each. For checks and
+/// small networks; the kernel (kernel.h) never holds J.
+at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t begin, int64_t end);
+/// All N K rows.
+at::Tensor jacobian(const Network& network, const at::Tensor& inputs);
+
+/// H v for the Hessian H [P, P] of loss(f(x; theta)) in theta, `v` [P] -> [P]. Backward through
+/// backward (about 3 gradients): forward over reverse would be cheaper, but neither BatchNorm's nor
+/// nll_loss's backward has a forward rule.
+at::Tensor hessian_vector(const Network& network, const at::Tensor& inputs,
+                          const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
+                          const at::Tensor& v);
+
+}  // namespace unlazy::linearize

@@ -1,0 +1,404 @@
+// First derivatives, the linearised module, the kernel and training in function space: identities
+// and two independent ways, in fp64.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
+
+#include <limits>
+
+#include "core/error.h"
+#include "linearize/function_space.h"
+#include "linearize/kernel.h"
+#include "linearize/linearized.h"
+#include "linearize/network.h"
+#include "linearize/predict.h"
+#include "models/model.h"
+#include "networks.h"
+#include "optim/flat_parameters.h"
+#include "optim/optimizer.h"
+#include "support/expect_error.h"
+
+namespace unlazy::linearize {
+namespace {
+
+using unlazy::testing::expect_error;
+
+const auto kDouble = at::TensorOptions().dtype(c10::kDouble);
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+class Linearize : public ::testing::Test {
+ protected:
+  Linearize() { at::manual_seed(3); }
+  MixedNetwork module_;
+  Network network_{module_};
+  at::Tensor x_ = at::randn({6, 2, 7, 7}, kDouble), x_test_ = at::randn({4, 2, 7, 7}, kDouble);
+};
+
+TEST_F(Linearize, JvpIsTheSlopeOfTheOutputs) {
+  const auto v = at::randn({network_.num_parameters()}, kDouble);
+  const auto result = jvp(network_, x_, v);
+  const at::NoGradGuard no_grad;
+  const auto theta = network_.values();
+  const double h = 1e-5;
+  network_.set_values(theta + v * h);
+  const auto above = network_(x_);
+  network_.set_values(theta - v * h);
+  const auto below = network_(x_);
+  network_.set_values(theta);
+  EXPECT_LT(relative(result.tangent, (above - below) / (2 * h)), 1e-8);
+  EXPECT_TRUE(at::equal(result.value, network_(x_)));
+}
+
+TEST_F(Linearize, JvpVjpAndJacobianAgree) {
+  const auto v = at::randn({network_.num_parameters()}, kDouble);
+  const auto c = at::randn({6, 3}, kDouble);
+  const auto j = jacobian(network_, x_);
+  EXPECT_LT(relative(jvp(network_, x_, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
+  EXPECT_LT(relative(vjp(network_, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
+  EXPECT_TRUE(at::equal(jacobian(network_, x_, 4, 9), j.narrow(0, 4, 5)));
+}
+
+TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
+  const auto before = network_.values();
+  jvp(network_, x_, before);
+  vjp(network_, x_, at::randn({6, 3}, kDouble));
+  kernel(network_, x_);
+  EXPECT_TRUE(at::equal(network_.values(), before));
+  for (const auto& parameter : module_.parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST_F(Linearize, HessianVectorIsTheSlopeOfTheGradient) {
+  const auto y = at::randn({6, 3}, kDouble);
+  const auto loss = [&](const at::Tensor& f) { return (f - y).square().mean(); };
+  const auto v = at::randn({network_.num_parameters()}, kDouble);
+  const auto product = hessian_vector(network_, x_, loss, v);
+  const auto gradient_at = [&](const at::Tensor& theta) {
+    network_.set_values(theta);
+    return vjp(network_, x_, [&](const at::Tensor& f) { return (f - y) * (2.0 / 18); }).gradient;
+  };
+  const auto theta = network_.values();
+  const double h = 1e-5;
+  const auto slope = (gradient_at(theta + v * h) - gradient_at(theta - v * h)) / (2 * h);
+  EXPECT_LT(relative(product, slope), 1e-8);
+}
+
+TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
+  LinearizedModule linear(network_);
+  EXPECT_TRUE(at::equal(linear.forward(x_), network_(x_)));
+  const auto expected = network_(x_).detach();
+  network_.set_values(network_.values() * 1.1);  // training on must not move the linearisation
+  module_.norm->running_mean.add_(1);
+  EXPECT_TRUE(at::equal(linear.forward(x_), expected));
+}
+
+TEST_F(Linearize, TheModuleIsAffine) {
+  LinearizedModule linear(network_);
+  const auto j = jacobian(network_, x_);
+  const auto f0 = network_(x_).detach();
+  const Network as_network(linear, [&](const at::Tensor& x) { return linear.forward(x); });
+  const auto moved = at::randn({network_.num_parameters()}, kDouble);
+  as_network.set_values(network_.values() + moved);
+  EXPECT_LT(relative(linear.forward(x_), f0 + at::mv(j, moved).view({6, 3})), 1e-13);
+  const auto c = at::randn({6, 3}, kDouble);
+  EXPECT_LT(relative(vjp(as_network, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
+}
+
+TEST(LinearizeLinear, ALinearModelIsItsLinearisation) {
+  at::manual_seed(1);
+  torch::nn::Linear model(5, 2);
+  model->to(torch::kDouble);
+  LinearizedModule linear{Network(*model)};
+  const auto x = at::randn({7, 5}, kDouble);
+  const Network network(*model), as_network(linear);
+  const auto theta = at::randn({network.num_parameters()}, kDouble);
+  network.set_values(theta);
+  as_network.set_values(theta);
+  EXPECT_LT(relative(linear.forward(x), network(x)), 1e-14);
+}
+
+TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
+  const auto j = jacobian(network_, x_), j_test = jacobian(network_, x_test_);
+  const auto expected = at::mm(j, j.t());
+  for (const bool is_generic : {false, true}) {
+    const auto k = kernel(network_, x_, x_test_, {.is_generic = is_generic});
+    EXPECT_LT(relative(k.train, expected), 1e-13) << is_generic;
+    EXPECT_LT(relative(k.test, at::mm(j_test, j.t())), 1e-13) << is_generic;
+    EXPECT_TRUE(at::equal(k.train, k.train.t()));
+    EXPECT_LT(relative(k.train_outputs, network_(x_)), 1e-14);
+    EXPECT_LT(relative(k.test_outputs, network_(x_test_)), 1e-14);
+  }
+  EXPECT_LT(relative(traced_kernel(network_, x_), trace_classes(expected, 3)), 1e-13);
+  EXPECT_LT(relative(traced_kernel(network_, x_, {.is_generic = true}), trace_classes(expected, 3)),
+            1e-13);
+}
+
+TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
+  const auto whole = kernel(network_, x_, x_test_);
+  // Enough for the kernel and a few rows only: pieces of one channel, one column at a time.
+  for (const int64_t memory : {30'000, 60'000}) {
+    const auto k = kernel(network_, x_, x_test_, {.memory = memory, .batch = 4});
+    EXPECT_LT(relative(k.train, whole.train), 1e-13) << memory;
+    EXPECT_LT(relative(k.test, whole.test), 1e-13) << memory;
+  }
+}
+
+TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
+  const auto reference = kernel(network_, x_).train;
+  module_.to(torch::kFloat);
+  const auto x = x_.to(c10::kFloat);
+  const auto in_float = kernel(network_, x),
+             summed = kernel(network_, x, {}, {.is_exact_sum = true});
+  EXPECT_EQ(in_float.train.scalar_type(), c10::kFloat);
+  EXPECT_EQ(summed.train.scalar_type(), c10::kDouble);
+  EXPECT_LT(relative(in_float.train.to(c10::kDouble), reference), 1e-5);
+  EXPECT_LT(relative(summed.train, reference), 1e-5);
+}
+
+TEST_F(Linearize, NetworksOfTheProjectHaveLayersThatAreKnown) {
+  models::ModelOptions options;
+  options.name = "resnet20";
+  const auto model = models::make_model(options, {3, 8, 8, 4}, 0);
+  model->module().to(torch::kDouble);
+  model->module().eval();
+  const Network network(*model);
+  const auto x = at::randn({3, 3, 8, 8}, kDouble);
+  EXPECT_LT(relative(kernel(network, x).train, kernel(network, x, {}, {.is_generic = true}).train),
+            1e-12);
+}
+
+TEST_F(Linearize, KernelErrors) {
+  module_.train();
+  expect_error([&] { kernel(network_, x_); },
+               "ntk: the module is in training mode and has buffers that each pass changes; call "
+               "eval() first");
+  module_.eval();
+  expect_error(
+      [&] { kernel(network_, x_, {}, {.memory = 1000}); },
+      "ntk: 6 samples with 3 outputs need 1 MB at least, the cap is 0 MB; raise the cap or "
+      "take fewer samples");
+  expect_error([&] { kernel(network_, x_ * std::numeric_limits<double>::infinity()); },
+               "ntk: the network's outputs are not finite; the inputs or the parameters are not");
+  const auto head = module_.head->weight.detach();
+  head.mul_(1e200);
+  expect_error([&] { kernel(network_, x_); },
+               "ntk: the kernel has entries that are not finite; the parameters or the inputs are "
+               "too large");
+  network_.set_values(theta);
+  expect_error(
+      [&] {
+        spectrum(at::rand({3, 4}));
+      },
+      "ntk: wanted a square kernel, got shape [3, 4]");
+  expect_error(
+      [&] {
+        max_learning_rate(at::rand({4, 4}) + at::rand({4, 4}).tril() * 9);
+      },
+      "ntk: the kernel is not symmetric; only the training kernel has a spectrum");
+  expect_error(
+      [&] {
+        spectrum(at::zeros({2, 2}) / 0.0);
+      },
+      "ntk: the kernel has entries that are not finite");
+  expect_error([&] { jvp(network_, x_, at::zeros({3}, kDouble)); },
+               "linearize: wanted a vector of the network's " +
+                   std::to_string(network_.num_parameters()) + " parameters, got shape [3]");
+}
+
+// Subtracts the mean over the batch: samples interact.
+class CenteredNetwork : public torch::nn::Module {
+ public:
+  CenteredNetwork() : linear(register_module("linear", torch::nn::Linear(4, 2))) {
+    to(torch::kDouble);
+  }
+  at::Tensor forward(const at::Tensor& x) {
+    const auto h = at::tanh(linear->forward(x));
+    return h - h.mean(0, true) * 0.5;
+  }
+  torch::nn::Linear linear{nullptr};
+};
+
+TEST(LinearizeInteracting, SamplesAreRefusedOrTakenWhole) {
+  at::manual_seed(2);
+  CenteredNetwork module;
+  const Network network(module);
+  const auto x = at::randn({5, 4}, kDouble);
+  expect_error([&] { kernel(network, x); },
+               "ntk: the outputs of one sample depend on the other samples of its batch; use the "
+               "generic kernel");
+  const auto j = jacobian(network, x);
+  EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, at::mm(j, j.t())), 1e-13);
+}
+
+TEST(LinearizeSpectrum, LargestLearningRateIsTheEdge) {
+  at::manual_seed(5);
+  const auto a = at::randn({6, 6}, kDouble);
+  const auto k = at::mm(a, a.t());
+  const auto [values, vectors] = spectrum(k);
+  EXPECT_LT(relative(at::mm(vectors * values, vectors.t()), k), 1e-13);
+  // For the top eigenvector f - y, a step at the edge only changes the sign.
+  const double lr = max_learning_rate(k);
+  const auto error = vectors.select(1, 5);
+  EXPECT_LT(relative(error - at::mv(k, error) * (lr / 6), -error), 1e-12);
+  EXPECT_DOUBLE_EQ(max_learning_rate(k, 0.5), 1.5 * lr);
+  EXPECT_NEAR(kernel_alignment(k, k * 3), 1, 1e-14);
+  EXPECT_NEAR(kernel_distance(k * 3, k), 2, 1e-14);
+}
+
+// ---- function space ----
+
+struct Setting {
+  const char* name;
+  FunctionStep step;
+  bool is_minibatch;
+  bool is_cross_entropy;
+};
+void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
+
+class FunctionSpaceMatchesWeightSpace : public ::testing::TestWithParam<Setting> {};
+
+// 100 steps of the linearised module under the project's own optimizers, labels drawn anew at each
+// step, against the same in function space.
+TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
+  const auto& setting = GetParam();
+  at::manual_seed(7);
+  MixedNetwork module;
+  const Network network(module);
+  const auto x = at::randn({12, 2, 7, 7}, kDouble), x_test = at::randn({5, 2, 7, 7}, kDouble);
+  const auto k = kernel(network, x, x_test);
+  FunctionSpace space(k);
+  const auto theta0 = network.values();
+  space.set_images_of_start(jvp(network, x, theta0).tangent, jvp(network, x_test, theta0).tangent);
+
+  LinearizedModule linear(network);
+  optim::FlatParameters parameters(linear, c10::kCPU, c10::kDouble);
+  optim::OptimizerOptions options;
+  options.name = setting.step.rho > 0 ? "sam" : "sgd";
+  options.momentum = setting.step.momentum;
+  options.nesterov = setting.step.is_nesterov;
+  options.weight_decay = setting.step.weight_decay;
+  if (setting.step.rho > 0) options.sharpness.rho = setting.step.rho;
+  const auto optimizer = optim::make_optimizer(options, parameters);
+  auto step = setting.step;
+  step.lr = 0.5 * max_learning_rate(k.train, 0) / 3;
+
+  for (int i = 0; i < 100; ++i) {
+    const auto batch = setting.is_minibatch ? at::randperm(12, at::kLong).narrow(0, 0, 5)
+                                            : at::arange(12, at::kLong);
+    const auto y =
+        at::one_hot(at::randint(3, {batch.size(0)}, at::kLong), 3).to(c10::kDouble);  // all noise
+    const auto count = static_cast<double>(batch.size(0));
+    const auto gradient = [&](const at::Tensor& f) {
+      return setting.is_cross_entropy ? (at::softmax(f, 1) - y) / count : (f - y) / (count * 3);
+    };
+    const auto loss = [&](const at::Tensor& f) {
+      return setting.is_cross_entropy ? (f.logsumexp(1) - (f * y).sum(1)).mean()
+                                      : (f - y).square().mean() / 2;
+    };
+    space.step(step, gradient, setting.is_minibatch ? batch : at::Tensor());
+    optimizer->step(
+        [&](bool, const optim::Samples&) {
+          parameters.zero_gradients();
+          loss(linear.forward(x.index_select(0, batch))).backward();
+          parameters.collect_gradients(true);
+        },
+        {at::full({}, step.lr, kDouble), at::full({}, step.rho, kDouble), step.rho > 0,
+         batch.size(0)});
+  }
+  const at::NoGradGuard no_grad;
+  const auto f = linear.forward(x);
+  EXPECT_GT(relative(f, k.train_outputs), 0.05);  // it went somewhere
+  EXPECT_LT(relative(space.train_outputs(), f), 1e-9);
+  EXPECT_LT(relative(space.test_outputs(), linear.forward(x_test)), 1e-9);
+  const auto moved = Network(linear).values() - theta0;
+  EXPECT_LT(relative(space.displacement(network, x), moved), 1e-9);
+  if (step.weight_decay == 0) {
+    EXPECT_NEAR(space.distance().item<double>() / moved.norm().item<double>(), 1, 1e-9);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, FunctionSpaceMatchesWeightSpace,
+    ::testing::Values(Setting{"Descent", {}, false, false}, Setting{"Minibatch", {}, true, false},
+                      Setting{"Momentum", {.momentum = 0.9}, true, false},
+                      Setting{"Nesterov", {.momentum = 0.8, .is_nesterov = true}, true, true},
+                      Setting{"Sam", {.rho = 0.3}, false, false},
+                      Setting{"SamMinibatchMomentumDecay",
+                              {.momentum = 0.9, .weight_decay = 0.01, .rho = 0.2},
+                              true,
+                              true},
+                      Setting{"WeightDecay", {.weight_decay = 0.05}, true, false}),
+    [](const auto& setting) { return setting.param.name; });
+
+TEST_F(Linearize, ClosedFormsAgreeWithStepsAndWithTheOde) {
+  const auto y = at::randn({6, 3}, kDouble);
+  const auto k = kernel(network_, x_, x_test_);
+  const auto gradient = [&](const at::Tensor& f) { return (f - y) / 18; };
+  const double lr = 0.7 * max_learning_rate(k.train);
+  const MsePrediction prediction(k.train, k.train_outputs, y);
+
+  FunctionSpace stepped(k), predicted(k);
+  for (int i = 0; i < 50; ++i) stepped.step({.lr = lr}, gradient);
+  predicted.set_state(prediction.descent(lr, 50), at::zeros({}, kDouble));
+  EXPECT_LT(relative(predicted.train_outputs(), stepped.train_outputs()), 1e-11);
+  EXPECT_LT(relative(predicted.test_outputs(), stepped.test_outputs()), 1e-11);
+
+  stepped.set_state(integrate_flow(k, gradient, lr, 50, 1e-10), at::zeros({}, kDouble));
+  predicted.set_state(prediction.flow(lr, 50), at::zeros({}, kDouble));
+  EXPECT_LT(relative(stepped.train_outputs(), predicted.train_outputs()), 1e-8);
+  EXPECT_LT(relative(stepped.test_outputs(), predicted.test_outputs()), 1e-8);
+
+  predicted.set_state(prediction.flow(lr, std::numeric_limits<double>::infinity()),
+                      at::zeros({}, kDouble));
+  EXPECT_LT(relative(predicted.train_outputs(), y), 1e-8);  // the kernel has full rank
+}
+
+// The flow of cross entropy against many small steps of descent, extrapolated to step 0.
+TEST_F(Linearize, OdeOfCrossEntropyIsTheLimitOfSmallSteps) {
+  const auto labels = at::one_hot(at::arange(6, at::kLong).remainder(3), 3).to(c10::kDouble);
+  const auto gradient = [&](const at::Tensor& f) { return (at::softmax(f, 1) - labels) / 6; };
+  const auto k = kernel(network_, x_);
+  const auto outputs_after = [&](int64_t steps) {
+    FunctionSpace space(k);
+    for (int64_t i = 0; i < steps; ++i)
+      space.step({.lr = 4.0 / static_cast<double>(steps)}, gradient);
+    return space.train_outputs();
+  };
+  const auto limit = outputs_after(4000) * 2 - outputs_after(2000);
+  FunctionSpace space(k);
+  space.set_state(integrate_flow(k, gradient, 1, 4), at::zeros({}, kDouble));
+  EXPECT_LT(relative(space.train_outputs(), limit), 1e-5);
+  EXPECT_GT(relative(space.train_outputs(), k.train_outputs), 0.1);
+}
+
+TEST(FunctionSpaceErrors, AreSaid) {
+  const auto k = at::rand({6, 6}, kDouble);
+  expect_error(
+      [&] {
+        FunctionSpace({k, {}, at::zeros({4, 2}, kDouble), {}});
+      },
+      "function space: wanted a kernel [N K, N K] for outputs [4, 2], got [6, 6]");
+  FunctionSpace space({k, {}, at::zeros({3, 2}, kDouble), {}});
+  expect_error([&] { space.test_outputs(); }, "function space: the kernel has no test inputs");
+  expect_error(
+      [&] { space.step({.lr = 1, .weight_decay = 1}, [](const at::Tensor& f) { return f; }); },
+      "function space: weight decay needs set_images_of_start()");
+}
+
+}  // namespace
+}  // namespace unlazy::linearize
