@@ -52,7 +52,7 @@ struct ConvShape {
 
 /// x [B, in, H, W] -> [B, out, H', W']. Parameters `weight` [out, in, k, k] and `bias` [out], drawn
 /// in this order from LibTorch's default generator. In the autograd graph an NTK layer is leaf ->
-/// Mul -> Convolution: the scale is a number times the weight.
+/// MulBackward1 (a number times the weight) -> Convolution.
 class ScaledConv2dImpl : public torch::nn::Module {
  public:
   ScaledConv2dImpl(const ConvShape& shape, const Parameterization& parameterization);
