@@ -26,7 +26,13 @@ struct ModelOptions {
   int64_t group_norm_groups = 32;  // at most; a layer of fewer channels uses its channel count
   int64_t hidden_width = 512;      // mlp
   int64_t hidden_layers = 2;       // mlp
-  std::vector<int64_t> block_widths = {};  // resnets: channels inside each block; empty: full
+  std::vector<int64_t> block_widths = {};    // resnets: channels inside each block; empty: full
+  int64_t blocks = 1;                        // wrn, ntk-wrn: residual blocks a group
+  int64_t width_factor = 1;                  // wrn, ntk-wrn: widths 16, 32, 64 times this
+  std::string activation = "relu";           // mlp: relu, erf
+  std::string parameterization = "default";  // default, ntk, standard
+  double w_std = 1;                          // ntk, standard: standard deviation of W x for |x| = 1
+  double b_std = 0;                          // ntk, standard: of the biases; 0: no biases
 };
 OptionTable describe(ModelOptions& options);
 

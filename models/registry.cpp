@@ -1,30 +1,43 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/error.h"
 #include "core/names.h"
 #include "models/init.h"
 #include "models/model.h"
+#include "models/ntk_layers.h"
 
 namespace unlazy::models {
 
 MakeModel make_resnet18, make_resnet34, make_resnet20, make_resnet32, make_resnet44, make_resnet56,
-    make_vgg, make_mlp;
+    make_vgg, make_mlp, make_wide_resnet, make_wide_resnet_16_4, make_wide_resnet_16_8,
+    make_wide_resnet_28_10, make_wide_resnet_40_2, make_wide_resnet_40_4, make_ntk_wide_resnet;
 
 const Registry<MakeModel>& registry() {
   static const Registry<MakeModel> models(
-      "model", {
-                   {"resnet18", "ResNet-18 with the CIFAR stem, 11.2M parameters", make_resnet18},
-                   {"resnet34", "ResNet-34 with the CIFAR stem, 21.3M parameters", make_resnet34},
-                   {"resnet20", "the 20-layer CIFAR ResNet of He et al. 2016, 0.27M parameters",
-                    make_resnet20},
-                   {"resnet32", "the same with 32 layers, 0.46M parameters", make_resnet32},
-                   {"resnet44", "the same with 44 layers, 0.66M parameters", make_resnet44},
-                   {"resnet56", "the same with 56 layers, 0.85M parameters", make_resnet56},
-                   {"vgg", "VGG-16 with one linear layer, 14.7M parameters", make_vgg},
-                   {"mlp", "fully connected, ReLU", make_mlp},
-               });
+      "model",
+      {
+          {"resnet18", "ResNet-18 with the CIFAR stem, 11.2M parameters", make_resnet18},
+          {"resnet34", "ResNet-34 with the CIFAR stem, 21.3M parameters", make_resnet34},
+          {"resnet20", "the 20-layer CIFAR ResNet of He et al. 2016, 0.27M parameters",
+           make_resnet20},
+          {"resnet32", "the same with 32 layers, 0.46M parameters", make_resnet32},
+          {"resnet44", "the same with 44 layers, 0.66M parameters", make_resnet44},
+          {"resnet56", "the same with 56 layers, 0.85M parameters", make_resnet56},
+          {"wrn-16-4", "WideResNet of Zagoruyko & Komodakis 2016, 2.7M parameters",
+           make_wide_resnet_16_4},
+          {"wrn-16-8", "the same, 11.0M parameters", make_wide_resnet_16_8},
+          {"wrn-28-10", "the same, 36.5M parameters", make_wide_resnet_28_10},
+          {"wrn-40-2", "the same, 2.2M parameters", make_wide_resnet_40_2},
+          {"wrn-40-4", "the same, 8.9M parameters", make_wide_resnet_40_4},
+          {"wrn", "any WRN-D-K: --blocks (D - 4) / 6 --width-factor K", make_wide_resnet},
+          {"ntk-wrn", "the WideResnet of neural-tangents: no normalisation, NTK parameterisation",
+           make_ntk_wide_resnet},
+          {"vgg", "VGG-16 with one linear layer, 14.7M parameters", make_vgg},
+          {"mlp", "fully connected", make_mlp},
+      });
   return models;
 }
 
@@ -62,20 +75,81 @@ OptionTable describe(ModelOptions& o) {
             .target = &o.block_widths,
             .range = Range::at_least(1),
             .help = "Resnets: channels between the two convolutions of each block, as "
-                    "`unlazy prune --protocol filters` leaves them; empty: all."}}};
+                    "`unlazy prune --protocol filters` leaves them; empty: all."},
+           {.name = "blocks",
+            .target = &o.blocks,
+            .range = Range::at_least(1),
+            .help = "Residual blocks in each of the three groups of wrn and ntk-wrn."},
+           {.name = "width-factor",
+            .target = &o.width_factor,
+            .range = Range::at_least(1),
+            .help = "Widths of wrn and ntk-wrn: 16, 32, 64 times this."},
+           {.name = "activation",
+            .target = &o.activation,
+            .help = "What the mlp's layers are followed by.",
+            .choices = {{"relu", "max(x, 0)"}, {"erf", "the error function"}}},
+           {.name = "parameterization",
+            .target = &o.parameterization,
+            .help = "How weights are drawn and scaled, for ntk-wrn, the mlp, and resnets with "
+                    "--norm none.",
+            .choices = parameterizations()},
+           {.name = "w-std",
+            .target = &o.w_std,
+            .range = Range::above(0),
+            .help = "Standard deviation of the weights times sqrt(fan_in), in the ntk and standard "
+                    "parameterisations; sqrt(2) keeps the size of activations behind ReLUs."},
+           {.name = "b-std",
+            .target = &o.b_std,
+            .range = Range::at_least(0),
+            .help = "Standard deviation of the biases in these parameterisations; 0: no biases."}}};
 }
 
 namespace {
 
 // For options that did not come through the command line, which checks them itself.
-void check_choice(const OptionTable& table, const std::string& name, const std::string& value) {
+void check_choice(const Option& row, const std::string& value) {
   std::vector<std::string> known;
+  for (const auto& choice : row.choices) known.push_back(choice.name);
+  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), value) != known.end(),
+                     "--", row.name, ": there is no '", value, "'; ", suggest(value, known));
+}
+
+void check_values(const OptionTable& table) {
   for (const auto& row : table.rows()) {
-    if (row.name != name) continue;
-    for (const auto& choice : row.choices) known.push_back(choice.name);
+    if (row.name == "model") continue;  // the registry's own words are better
+    std::visit(
+        [&](const auto* target) {
+          using T = std::decay_t<decltype(*target)>;
+          if constexpr (std::is_same_v<T, std::string>) check_choice(row, *target);
+          if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, double>)
+            UNLAZY_CHECK_USAGE(row.range.contains(static_cast<double>(*target)), "--", row.name,
+                               " must be ", row.range.text(), ", got ", *target);
+        },
+        row.target);
   }
-  UNLAZY_CHECK_USAGE(std::find(known.begin(), known.end(), value) != known.end(), "--", name,
-                     ": there is no '", value, "'; ", suggest(value, known));
+}
+
+// Options that only some networks have would do nothing in another.
+void check_combination(const ModelOptions& o) {
+  const ModelOptions none;
+  const bool is_resnet = o.name.starts_with("resnet"), is_ntk_wrn = o.name == "ntk-wrn";
+  const bool is_scaled = is_ntk_wrn || o.parameterization != "default";
+  UNLAZY_CHECK_USAGE(is_ntk_wrn || o.name == "wrn" ||
+                         (o.blocks == none.blocks && o.width_factor == none.width_factor),
+                     o.name, ": --blocks and --width-factor are for --model wrn and ntk-wrn");
+  UNLAZY_CHECK_USAGE(o.name == "mlp" || o.activation == none.activation, o.name, ": --activation ",
+                     o.activation, " is for --model mlp");
+  UNLAZY_CHECK_USAGE(is_resnet || is_ntk_wrn || o.name == "mlp" || !is_scaled, o.name,
+                     ": has no --parameterization ", o.parameterization,
+                     "; ntk-wrn, mlp and the resnets have");
+  UNLAZY_CHECK_USAGE(!is_resnet || !is_scaled || o.norm == "none", o.name, ": --parameterization ",
+                     o.parameterization, " is for networks without normalisation; add --norm none");
+  UNLAZY_CHECK_USAGE(is_scaled || (o.w_std == none.w_std && o.b_std == none.b_std), o.name,
+                     ": --w-std and --b-std want --parameterization ntk or standard");
+  UNLAZY_CHECK_USAGE(!is_scaled || o.init == none.init, o.name, ": --init ", o.init,
+                     " would replace the weights of its parameterisation; use --w-std");
+  UNLAZY_CHECK_USAGE(o.block_widths.empty() || (!is_scaled && !o.name.starts_with("wrn")), o.name,
+                     ": --block-widths is for the resnets in PyTorch's parameterisation");
 }
 
 }  // namespace
@@ -84,9 +158,8 @@ std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape&
                                   uint64_t seed) {
   const auto& entry = registry().find(options.name);
   auto copy = options;
-  const auto table = describe(copy);
-  check_choice(table, "norm", options.norm);
-  check_choice(table, "init", options.init);
+  check_values(describe(copy));
+  check_combination(options);
   const SeededGenerator seeded(seed);
   auto model = entry.make(options, shape);
   initialize(model->module(), options.init);

@@ -6,26 +6,32 @@
 //   resnet20, 32, 44, 56: section 4.2 of the paper: widths 16, 32, 64, shortcuts without parameters
 //   (option A: every second pixel,
 //     new channels zero).
+// Without normalisation also in the NTK and the standard parameterisation: the same function of the
+// scaled weights.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <torch/nn/modules/container/sequential.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 
 #include <numeric>
 
 #include "core/error.h"
 #include "models/model.h"
 #include "models/norm.h"
+#include "models/ntk_layers.h"
 
 namespace unlazy::models {
 namespace {
 
 namespace nn = torch::nn;
 
-nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
-  return nn::Conv2d(
-      nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
+Parameterization parameterization_of(const ModelOptions& o) {
+  return Parameterization::of(o, Parameterization::Kind::kPytorch);
+}
+
+ScaledConv2d conv(const ModelOptions& o, int64_t in, int64_t out, int64_t kernel, int64_t stride) {
+  return ScaledConv2d(
+      ConvShape{in, out, kernel, stride, Padding::kHalf, /*has_bias=*/o.norm == "none"},
+      parameterization_of(o));
 }
 
 struct Shape {
@@ -40,13 +46,12 @@ class BasicBlockImpl : public nn::Module {
   BasicBlockImpl(const ModelOptions& o, int64_t in, int64_t inner, int64_t out, int64_t stride,
                  bool has_projection)
       : stride_(stride), new_channels_(out - in) {
-    const bool bias = o.norm == "none";
-    conv1 = register_module("conv1", conv(in, inner, 3, stride, bias));
+    conv1 = register_module("conv1", conv(o, in, inner, 3, stride));
     bn1 = register_module("bn1", Norm(o.norm, inner, o.group_norm_groups));
-    conv2 = register_module("conv2", conv(inner, out, 3, 1, bias));
+    conv2 = register_module("conv2", conv(o, inner, out, 3, 1));
     bn2 = register_module("bn2", Norm(o.norm, out, o.group_norm_groups));
     if (has_projection && (stride != 1 || in != out)) {
-      shortcut_conv = conv(in, out, 1, stride, bias);
+      shortcut_conv = conv(o, in, out, 1, stride);
       shortcut_norm = Norm(o.norm, out, o.group_norm_groups);
       shortcut = register_module("shortcut", nn::Sequential(shortcut_conv, shortcut_norm));
     }
@@ -68,7 +73,7 @@ class BasicBlockImpl : public nn::Module {
   }
 
   int64_t stride_, new_channels_;
-  nn::Conv2d conv1{nullptr}, conv2{nullptr}, shortcut_conv{nullptr};
+  ScaledConv2d conv1{nullptr}, conv2{nullptr}, shortcut_conv{nullptr};
   Norm bn1{nullptr}, bn2{nullptr}, shortcut_norm{nullptr};
   nn::Sequential shortcut{nullptr};
 };
@@ -85,7 +90,7 @@ class ResNet : public nn::Module, public Model {
         o.block_widths.empty() || static_cast<int64_t>(o.block_widths.size()) == num_blocks, o.name,
         ": --block-widths wants ", num_blocks, " numbers, one a block, got ",
         o.block_widths.size());
-    conv1 = register_module("conv1", conv(input.channels, width, 3, 1, o.norm == "none"));
+    conv1 = register_module("conv1", conv(o, input.channels, width, 3, 1));
     bn1 = register_module("bn1", Norm(o.norm, width, o.group_norm_groups));
     for (size_t group = 0; group < shape.blocks.size(); ++group) {
       nn::Sequential blocks;
@@ -98,7 +103,8 @@ class ResNet : public nn::Module, public Model {
       }
       layers_.push_back(register_module("layer" + std::to_string(group + 1), blocks));
     }
-    linear = register_module("linear", nn::Linear(width, input.num_classes));
+    linear =
+        register_module("linear", ScaledLinear(width, input.num_classes, parameterization_of(o)));
   }
 
   at::Tensor forward(const at::Tensor& images) override {
@@ -109,10 +115,10 @@ class ResNet : public nn::Module, public Model {
   nn::Module& module() override { return *this; }
 
  private:
-  nn::Conv2d conv1{nullptr};
+  ScaledConv2d conv1{nullptr};
   Norm bn1{nullptr};
   std::vector<nn::Sequential> layers_;
-  nn::Linear linear{nullptr};
+  ScaledLinear linear{nullptr};
 };
 
 Shape wide(std::vector<int64_t> blocks) { return {std::move(blocks), {64, 128, 256, 512}, true}; }

@@ -33,9 +33,14 @@ using models::ModelOptions;
 
 constexpr int64_t kNumImages = 4;
 
+// wrn-D-K are sizes of wrn, up to 5 GMAC an image; a test below sees that they are.
+bool is_sized_wrn(const std::string& name) { return name.starts_with("wrn-"); }
+
 std::vector<std::string> names() {
   std::vector<std::string> list;
-  for (const auto& entry : models::registry().entries()) list.push_back(entry.name);
+  for (const auto& entry : models::registry().entries()) {
+    if (!is_sized_wrn(entry.name)) list.push_back(entry.name);
+  }
   return list;
 }
 
@@ -168,8 +173,11 @@ TEST_P(EveryModel, WeightsSurviveAFile) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryModel, ::testing::ValuesIn(names()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryModel, ::testing::ValuesIn(names()), [](const auto& test) {
+  std::string name = test.param;
+  std::erase(name, '-');
+  return name;
+});
 
 // A registry line without a file does not link; this is the other direction.
 TEST(ModelRegistry, EveryMakerInTheFolderHasALine) {
@@ -195,9 +203,46 @@ TEST(ModelRegistry, SizesAreThoseOfThePapers) {
   const std::vector<std::pair<std::string, int64_t>> sizes{
       {"resnet18", 11'173'962}, {"resnet34", 21'282'122}, {"resnet20", 269'722},
       {"resnet32", 464'154},    {"resnet44", 658'586},    {"resnet56", 853'018},
-      {"vgg", 14'728'266},      {"mlp", 1'841'162}};
+      {"vgg", 14'728'266},      {"mlp", 1'841'162},       {"wrn", 77'850},
+      {"ntk-wrn", 100'144}};
   for (const auto& [name, size] : sizes)
     EXPECT_EQ(models::num_parameters(*make(name)), size) << name;
+}
+
+// Parameters of WRN-D-K with 10 classes, summed layer by layer.
+int64_t wide_resnet_size(int64_t depth, int64_t factor) {
+  const int64_t blocks = (depth - 4) / 6;
+  int64_t size = 3 * 16 * 9, in = 16;
+  for (int64_t out = 16 * factor; out <= 64 * factor; out *= 2) {
+    const int64_t shortcut = in == out ? 0 : in * out;
+    size += 2 * in + in * out * 9 + 2 * out + out * out * 9 + shortcut;
+    size += (blocks - 1) * (2 * out * out * 9 + 4 * out);
+    in = out;
+  }
+  return size + 2 * in + in * 10 + 10;
+}
+
+// The table of Zagoruyko & Komodakis 2016 has 36.5M for WRN-28-10, 2.2M for 40-2 and 8.9M for 40-4.
+TEST(ModelRegistry, SizedWideResnetsAreWhatTheirNameSays) {
+  EXPECT_EQ(wide_resnet_size(28, 10), 36'479'194);
+  int num_found = 0;
+  for (const auto& entry : models::registry().entries()) {
+    if (!is_sized_wrn(entry.name)) continue;
+    ++num_found;
+    const auto at = entry.name.find('-', 4);
+    const int64_t depth = std::stol(entry.name.substr(4)),
+                  factor = std::stol(entry.name.substr(at + 1));
+    const auto sized = make(entry.name);
+    EXPECT_EQ(models::num_parameters(*sized), wide_resnet_size(depth, factor)) << entry.name;
+    ModelOptions options;
+    options.name = "wrn";
+    options.blocks = (depth - 4) / 6;
+    options.width_factor = factor;
+    const auto generic = models::make_model(options, {}, 0);
+    EXPECT_EQ(sized->module().named_parameters().keys(),
+              generic->module().named_parameters().keys());
+  }
+  EXPECT_GE(num_found, 3);
 }
 
 }  // namespace

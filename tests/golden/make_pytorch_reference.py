@@ -1,7 +1,8 @@
 """Reference values of the networks by PyTorch: logits, loss, gradient norms, and the losses of 20 SGD steps.
 
 pip install torch==2.11.0 safetensors==0.8.0
-usage: python make_pytorch_reference.py     (2 minutes on 2 cores; writes pytorch_reference.safetensors next to itself)
+usage: python make_pytorch_reference.py [CASE...]     (2 minutes on 2 cores; writes pytorch_reference.safetensors next to
+itself; with cases named, the others stay as they are in that file)
 
 The weights are not stored: torch.manual_seed(SEED) and the making of the modules give them, there and here. A checksum of
 the bits of each parameter shows whether that still holds. Per case NAME the file has
@@ -20,7 +21,8 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "python"))
 from networks import make  # noqa: E402
@@ -34,6 +36,13 @@ CASES = {
     "resnet20-group": dict(name="resnet20", norm="group"),
     "resnet20-none": dict(name="resnet20", norm="none"),
     "resnet20-kaiming": dict(name="resnet20", init="kaiming"),
+    "wrn": dict(name="wrn", blocks=2, width_factor=2),
+    "ntk-wrn": dict(name="ntk-wrn", blocks=2, width_factor=2, w_std=1.25, b_std=0.5),
+    "mlp-erf-ntk": dict(name="mlp", hidden_width=64, activation="erf", parameterization="ntk", w_std=1.25, b_std=0.5),
+    "mlp-erf-standard": dict(
+        name="mlp", hidden_width=64, activation="erf", parameterization="standard", w_std=1.25, b_std=0.5
+    ),
+    "resnet20-none-ntk": dict(name="resnet20", norm="none", parameterization="ntk", w_std=1.25, b_std=0.5),
 }
 # case: dtype, learning rate
 TRAINED = {"resnet18": (torch.float32, 2e-4), "resnet20": (torch.float64, 0.02), "mlp": (torch.float32, 0.01)}
@@ -93,8 +102,15 @@ def losses(case, x, labels):
 def main():
     images, labels = make_batch()
     x = (images.float() - 128) / 64
-    tensors, metadata = {"images": images, "labels": labels}, {"torch": torch.__version__, "seed": str(SEED)}
-    for case in CASES:
+    path = pathlib.Path(__file__).with_name("pytorch_reference.safetensors")
+    tensors, metadata = {}, {}
+    if sys.argv[1:]:
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+    tensors |= {"images": images, "labels": labels}
+    metadata |= {"torch": torch.__version__, "seed": str(SEED)}
+    for case in sys.argv[1:] or CASES:
         values, notes = reference(case, x, labels)
         if case in TRAINED:
             values["losses"] = losses(case, x, labels)
@@ -102,7 +118,6 @@ def main():
         tensors |= {f"{case}.{key}": value.contiguous() for key, value in values.items()}
         metadata |= {f"{case}.{key}": value for key, value in notes.items()}
         print(case, notes["count"], float(values["loss"]))
-    path = pathlib.Path(__file__).with_name("pytorch_reference.safetensors")
     save_file(tensors, path, metadata=metadata)
     print(path, path.stat().st_size, "bytes")
 

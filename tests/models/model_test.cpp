@@ -154,6 +154,33 @@ TEST(ModelOptionsTest, RefusesWhatDoesNotExist) {
          "vgg: needs images of at least 32 x 32, got 28 x 28; use --resize 32 or another --model");
 }
 
+TEST(ModelOptionsTest, RefusesCombinationsThatDoNotExist) {
+  const auto refuse = [](const ModelOptions& options, const std::string& text) {
+    expect_misuse([&] { models::make_model(options, {}, 0); }, text);
+  };
+  refuse({.name = "wrn-28-10", .width_factor = 2},
+         "wrn-28-10: --blocks and --width-factor are for --model wrn and ntk-wrn");
+  refuse({.name = "ntk-wrn", .blocks = 0}, "--blocks must be >= 1, got 0");
+  refuse({.activation = "erf"}, "resnet18: --activation erf is for --model mlp");
+  refuse({.name = "mlp", .activation = "tanh"},
+         "--activation: there is no 'tanh'; known: relu, erf");
+  refuse({.name = "vgg", .parameterization = "ntk"},
+         "vgg: has no --parameterization ntk; ntk-wrn, mlp and the resnets have");
+  refuse({.name = "wrn", .parameterization = "standard"},
+         "wrn: has no --parameterization standard; ntk-wrn, mlp and the resnets have");
+  refuse({.parameterization = "ntk"},
+         "resnet18: --parameterization ntk is for networks without normalisation; add --norm none");
+  refuse({.name = "mlp", .w_std = 2},
+         "mlp: --w-std and --b-std want --parameterization ntk or standard");
+  refuse({.name = "ntk-wrn", .w_std = 0}, "--w-std must be > 0, got 0");
+  refuse({.name = "ntk-wrn", .init = "kaiming"},
+         "ntk-wrn: --init kaiming would replace the weights of its parameterisation; use --w-std");
+  refuse({.name = "ntk-wrn", .norm = "group"},
+         "ntk-wrn: has no normalisation layers; leave out --norm group");
+  refuse({.name = "wrn-16-4", .block_widths = {8}},
+         "wrn-16-4: --block-widths is for the resnets in PyTorch's parameterisation");
+}
+
 TEST(ModelNorm, OtherNormsHaveTheirParameters) {
   ModelOptions options;
   options.name = "resnet20";

@@ -22,14 +22,34 @@ inline const TensorFile& reference() {
   return file;
 }
 
-inline std::shared_ptr<models::Model> reference_model(const std::string& name) {
+// The case's name says it: NETWORK-OPTION-OPTION.
+inline models::ModelOptions reference_options(const std::string& name) {
+  const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
   models::ModelOptions options;
-  options.name = name.substr(0, name.find('-'));
+  options.name = name == "ntk-wrn" ? name : name.substr(0, name.find('-'));
   options.hidden_width = 64;
-  if (name.ends_with("-group")) options.norm = "group";
-  if (name.ends_with("-none")) options.norm = "none";
-  if (name.ends_with("-kaiming")) options.init = "kaiming";
-  return models::make_model(options, {}, kReferenceSeed);
+  if (has("wrn")) options.blocks = options.width_factor = 2;
+  if (has("-group")) options.norm = "group";
+  if (has("-none")) options.norm = "none";
+  if (has("-kaiming")) options.init = "kaiming";
+  if (has("-erf")) options.activation = "erf";
+  if (has("-ntk")) options.parameterization = "ntk";
+  if (has("-standard")) options.parameterization = "standard";
+  if (has("ntk") || has("standard")) {
+    options.w_std = 1.25;
+    options.b_std = 0.5;
+  }
+  return options;
+}
+
+inline std::shared_ptr<models::Model> reference_model(const std::string& name) {
+  return models::make_model(reference_options(name), {}, kReferenceSeed);
+}
+
+// Normal draws differ in their last bits between CPUs.
+inline bool draws_normal_weights(const std::string& name) {
+  const auto options = reference_options(name);
+  return options.init == "kaiming" || options.w_std != 1;
 }
 
 inline void set_format(torch::nn::Module& module, at::MemoryFormat format) {

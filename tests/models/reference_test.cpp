@@ -40,7 +40,7 @@ TEST_P(PytorchReference, SameNamesInTheSameOrder) {
 
 TEST_P(PytorchReference, SameSeedGivesTheSameWeights) {
   const std::string name = GetParam();
-  if (name.ends_with("-kaiming")) GTEST_SKIP() << "normal draws differ in the last bit by CPU";
+  if (testing::draws_normal_weights(name)) GTEST_SKIP() << "normal draws differ by CPU";
   const auto model = reference_model(name);
   const auto wanted = reference().at(name + ".checksums");
   int64_t i = 0;
@@ -94,13 +94,13 @@ TEST_P(PytorchReference, SameGradientsInDoublePrecision) {
   model->module().to(at::kDouble);
   const auto logits = model->forward(reference_images().to(at::kDouble));
   at::cross_entropy_loss(logits, reference().at("labels")).backward();
-  // Kaiming's normal draws differ in their last bits between CPUs.
-  expect_same_gradients(*model, name, name.ends_with("-kaiming") ? 1e-4 : 1e-8);
+  expect_same_gradients(*model, name, testing::draws_normal_weights(name) ? 1e-4 : 1e-8);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, PytorchReference,
                          ::testing::Values("resnet18", "resnet20", "mlp", "vgg", "resnet20-group",
-                                           "resnet20-none", "resnet20-kaiming"),
+                                           "resnet20-none", "resnet20-kaiming", "wrn", "ntk-wrn",
+                                           "mlp-erf-ntk", "mlp-erf-standard", "resnet20-none-ntk"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::erase(name, '-');
