@@ -3,8 +3,8 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_prune, make_measure, make_reproduce, make_data,
-    make_report, make_bench, make_info, make_completion;
+MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_reproduce,
+    make_data, make_report, make_bench, make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
@@ -15,6 +15,8 @@ const Registry<MakeCommand>& commands() {
           {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
            make_synthetic},
           {"prune", "accuracy against remaining weights; figure 1c", make_prune},
+          {"compare", "lazy or rich: a network against its linearisation; figures 3 and 5",
+           make_compare},
           {"reproduce", "redraw a figure of the paper", make_reproduce},
           {"data", "look at, export or pack a data set", make_data},
           {"report", "a table of runs, and their curves", make_report},

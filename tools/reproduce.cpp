@@ -50,6 +50,17 @@ std::vector<Call> make_fig1c(bool is_quick, const std::string& out) {
 std::vector<Call> make_fig2(bool, const std::string& out) { return synthetic("fig2", out); }
 std::vector<Call> make_fig4(bool, const std::string& out) { return synthetic("fig4", out); }
 
+// Figures 3 and 5: four runs a seed. What is there is continued.
+std::vector<Call> compare(const std::string& preset, bool is_quick, const std::string& out) {
+  return {{"compare", "--preset", preset + (is_quick ? "-quick" : ""), "--out", out, "--resume"}};
+}
+std::vector<Call> make_fig3(bool is_quick, const std::string& out) {
+  return compare("fig3", is_quick, out);
+}
+std::vector<Call> make_fig5(bool is_quick, const std::string& out) {
+  return compare("fig5", is_quick, out);
+}
+
 using MakeCalls = std::vector<Call>(bool is_quick, const std::string& out);
 
 const Registry<MakeCalls>& figures() {
@@ -61,7 +72,9 @@ const Registry<MakeCalls>& figures() {
            make_fig1},
           {"fig1c", "accuracy against remaining weights; trains the networks first", make_fig1c},
           {"fig2", "two-layer linear network under label-noise SGD; seconds", make_fig2},
+          {"fig3", "a WideResNet with label noise against its linearisation; minutes", make_fig3},
           {"fig4", "two-layer linear network under SAM; seconds", make_fig4},
+          {"fig5", "a WideResNet under SAM against its linearisation; minutes", make_fig5},
       });
   return registry;
 }

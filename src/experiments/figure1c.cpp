@@ -1,6 +1,5 @@
 #include "experiments/figure1c.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -9,8 +8,6 @@
 
 namespace unlazy::experiments {
 namespace {
-
-namespace fs = std::filesystem;
 
 const std::vector<Choice>& protocols() {
   static const std::vector<Choice> list = {
@@ -39,17 +36,6 @@ train::TrainOptions run_options(const train::TrainOptions& base, const PruneOpti
   options.run.checkpoint_at.push_back(prune.rewind_to);
   options.run.out = out + "/tau" + number_text(rate) + "-seed" + std::to_string(seed);
   return options;
-}
-
-bool is_finished(const train::TrainOptions& options) {
-  return options.run.resume && fs::exists(options.run.out + "/DONE");
-}
-
-train::Outcome train_run(train::TrainOptions options, const train::Hooks& hooks) {
-  if (is_finished(options)) return train::Outcome::kDone;
-  options.run.resume = options.run.resume && fs::exists(options.run.out + "/checkpoints");
-  if (options.run.resume) options.run.overwrite = false;
-  return train::run_training(options, Options("train", train::describe(options)).to_json(), hooks);
 }
 
 CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
@@ -95,7 +81,7 @@ Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOp
     for (const int64_t seed : figure.seeds) {
       const auto options = run_options(train, prune, rate, seed, out);
       if (hooks.on_line) hooks.on_line(options.run.out);
-      result.outcome = train_run(options, hooks);
+      result.outcome = train::run_unfinished(options, hooks);
       if (result.outcome == train::Outcome::kInterrupted) return result;
       for (const auto& protocol : figure.protocols) {
         if (hooks.on_line) hooks.on_line(options.run.out + ": " + protocol);

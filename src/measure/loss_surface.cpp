@@ -59,11 +59,13 @@ std::vector<Span> LossSurface::chunks(const Span& span) const {
   return list;
 }
 
-at::Tensor LossSurface::logits(const Span& span) {
+at::Tensor LossSurface::images(const Span& span) {
   std::vector<int64_t> indices(static_cast<size_t>(span.end - span.begin));
   std::iota(indices.begin(), indices.end(), span.begin);
-  return subject_.model.forward(data_.reader.plain_batch(indices).to(point_.scalar_type()));
+  return data_.reader.plain_batch(indices).to(point_.scalar_type());
 }
+
+at::Tensor LossSurface::logits(const Span& span) { return subject_.model.forward(images(span)); }
 
 at::Tensor LossSurface::mean_loss(const Span& span) {
   const auto labels = data_.labels.narrow(0, span.begin, span.end - span.begin);
@@ -142,6 +144,10 @@ at::Tensor LossSurface::squared_jacobian(Rng& rng) {
     sum.add_(at::dot(pulled, pulled));
   }
   return sum;
+}
+
+void LossSurface::for_each_batch(const std::function<void(const at::Tensor& images)>& use) {
+  for (const auto& chunk : chunks({0, num_samples_})) use(images(chunk));
 }
 
 void LossSurface::for_each_forward(const std::function<void()>& before) {

@@ -49,6 +49,8 @@ class LossSurface {
   /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2: norm(J^T v)^2 with v in {-1, 1},
   /// drawn from `rng`; chunk by chunk. A scalar in fp64.
   at::Tensor squared_jacobian(Rng& rng);
+  /// The images of all samples, chunk by chunk.
+  void for_each_batch(const std::function<void(const at::Tensor& images)>& use);
   /// Runs the network on all samples, chunk by chunk, calling `before` ahead of each; no gradients.
   void for_each_forward(const std::function<void()>& before);
 
@@ -58,6 +60,7 @@ class LossSurface {
 
  private:
   std::vector<Span> chunks(const Span& span) const;
+  at::Tensor images(const Span& span);
   at::Tensor logits(const Span& span);
   at::Tensor mean_loss(const Span& span);
   at::Tensor flat(const std::vector<at::Tensor>& parts) const;

@@ -10,7 +10,7 @@ Measure measure_test, measure_train_set, measure_weight_norm, measure_gradient_n
     measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
     measure_hessian_density, measure_ntk_trace, measure_gradient_covariance,
     measure_gradient_noise_scale, measure_sharpness, measure_sharpness_pga,
-    measure_sharpness_average;
+    measure_sharpness_average, measure_lazy_distance, measure_ntk_change, measure_first_layer;
 
 const Registry<Measure>& registry() {
   static const Registry<Measure> measurements(
@@ -45,6 +45,11 @@ const Registry<Measure>& registry() {
            measure_sharpness_pga},
           {"sharpness-average", "mean rise of the loss at distance rho in random directions",
            measure_sharpness_average},
+          {"lazy-distance", "distance from the network linearised at its start, relative",
+           measure_lazy_distance},
+          {"ntk-change", "traced neural tangent kernel against that of the start",
+           measure_ntk_change},
+          {"first-layer", "norm of the first layer and of its neurons", measure_first_layer},
       });
   return measurements;
 }

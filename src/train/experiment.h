@@ -84,6 +84,8 @@ class Experiment {
   at::Tensor read_batch(int64_t step) {
     return train_reader_->training_batch(order_->indices(step), step);
   }
+  /// The samples of the batch at `step`, places in the training set.
+  std::vector<int64_t> indices(int64_t step) { return order_->indices(step); }
   /// The size of the batch at `step`.
   int64_t batch_size(int64_t step) { return static_cast<int64_t>(order_->indices(step).size()); }
 
@@ -91,6 +93,7 @@ class Experiment {
   models::Model& model() { return *model_; }
   optim::FlatParameters& parameters() { return *parameters_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
+  const optim::Loss& loss() const { return *loss_; }
   const optim::Schedule& schedule() const { return *schedule_; }
   const optim::RhoSchedule& rho_schedule() const { return *rho_schedule_; }
   const noise::NoiseSchedule& noise_schedule() const { return *noise_schedule_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -265,6 +266,19 @@ Outcome run_training(const TrainOptions& options, const Json& config, const Hook
   resolved["about"] = about(experiment);
   run.write_config(resolved);
   return train(experiment, run, recorder, start, hooks);
+}
+
+bool is_finished(const TrainOptions& options) {
+  return options.run.resume && std::filesystem::exists(options.run.out + "/DONE");
+}
+
+Outcome run_unfinished(TrainOptions options, const Hooks& hooks) {
+  if (is_finished(options)) return Outcome::kDone;
+  if (options.run.resume) {
+    options.run.resume = std::filesystem::exists(options.run.out + "/checkpoints");
+    options.run.overwrite = !options.run.resume;  // it was stopped before its first checkpoint
+  }
+  return run_training(options, Options("train", describe(options)).to_json(), hooks);
 }
 
 }  // namespace unlazy::train

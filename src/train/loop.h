@@ -41,4 +41,9 @@ Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t s
 Outcome run_training(const TrainOptions& options, const nlohmann::ordered_json& config,
                      const Hooks& hooks);
 
+/// A run of a series that may have been begun before: with options.run.resume one that is DONE is
+/// left alone, one with a checkpoint is continued, and one without starts anew.
+bool is_finished(const TrainOptions& options);
+Outcome run_unfinished(TrainOptions options, const Hooks& hooks);
+
 }  // namespace unlazy::train

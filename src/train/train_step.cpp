@@ -83,9 +83,8 @@ void TrainStep::run(const std::vector<int64_t>& indices, int64_t step) {
   compute(batch, is_perturbed);
 }
 
-// Everything that the host decides about a step: labels, noise, learning rate, rho. The draws
-// depend on (seed, stream, step) alone.
-Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const {
+// Labels, noise and targets of a step. The draws depend on (seed, stream, step) alone.
+StagedLabels TrainStep::stage_labels(const std::vector<int64_t>& indices, int64_t step) const {
   const auto count = static_cast<int64_t>(indices.size());
   const auto device = parts_.parameters.values().device();
   const double factor = parts_.noise_schedule.factor(step);
@@ -97,19 +96,30 @@ Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const 
   std::vector<int64_t> seen = labels;
   if (!parts_.noise.is_for_targets()) parts_.noise.labels(indices, labels, factor, rng, seen);
 
-  Batch batch;
-  batch.images = parts_.reader.training_batch(indices, step);
-  batch.labels = to_device(labels, {count}, c10::kLong, device);
-  batch.seen = to_device(seen, {count}, c10::kLong, device);
-  batch.targets = batch.seen;
+  StagedLabels staged;
+  staged.labels = to_device(labels, {count}, c10::kLong, device);
+  staged.seen = to_device(seen, {count}, c10::kLong, device);
+  staged.targets = staged.seen;
   if (parts_.loss.is_regression()) {
     std::vector<float> targets(static_cast<size_t>(count * parts_.num_classes), 0.0f);
     for (size_t i = 0; i < seen.size(); ++i) {
       targets[i * static_cast<size_t>(parts_.num_classes) + static_cast<size_t>(seen[i])] = 1.0f;
     }
     if (parts_.noise.is_for_targets()) parts_.noise.targets(factor, rng, targets);
-    batch.targets = to_device(targets, {count, parts_.num_classes}, c10::kFloat, device);
+    staged.targets = to_device(targets, {count, parts_.num_classes}, c10::kFloat, device);
   }
+  return staged;
+}
+
+// Everything that the host decides about a step: labels, noise, learning rate, rho.
+Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const {
+  const auto device = parts_.parameters.values().device();
+  const auto staged = stage_labels(indices, step);
+  Batch batch;
+  batch.images = parts_.reader.training_batch(indices, step);
+  batch.labels = staged.labels;
+  batch.seen = staged.seen;
+  batch.targets = staged.targets;
   const auto scalar = [&](double value) {
     return to_device(std::vector<double>{value}, {}, c10::kDouble, device)
         .to(parts_.parameters.values().scalar_type());

@@ -51,6 +51,13 @@ struct StepParts {
   bool use_graph;  // capture the step into a CUDA graph (CUDA only)
 };
 
+/// The labels of one batch on the device.
+struct StagedLabels {
+  at::Tensor labels;   // [B] int64, true classes
+  at::Tensor seen;     // [B] int64, the classes after label noise
+  at::Tensor targets;  // what the loss takes: `seen`, or [B, K] for regression
+};
+
 /// One batch on the device.
 struct Batch {
   at::Tensor images;   // [B, C, H, W]
@@ -68,6 +75,9 @@ class TrainStep {
 
   /// The update at `step` on the samples `indices` (places in the training set).
   void run(const std::vector<int64_t>& indices, int64_t step);
+
+  /// The labels that the update at `step` sees for `indices`: for whoever follows the same draws.
+  StagedLabels stage_labels(const std::vector<int64_t>& indices, int64_t step) const;
 
   /// The averages since the last reset. Waits for the device.
   TrainTotals totals() const;

@@ -1,0 +1,338 @@
+#include "experiments/lazy_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/format.h"
+#include "core/safetensors.h"
+#include "experiments/linearised_run.h"
+#include "report/figure.h"
+#include "report/metrics.h"
+
+namespace unlazy::experiments {
+namespace {
+
+using Curves = std::map<std::string, report::Curve>;
+using report::Series;
+
+constexpr int64_t kMebi = 1 << 20;
+
+struct Kind {
+  std::string folder;
+  std::string label;  // in the picture
+  bool is_linear, is_perturbed;
+};
+
+// What is compared: the noise, SAM, or both.
+struct Perturbation {
+  explicit Perturbation(const train::TrainOptions& o)
+      : has_noise(o.noise.kind != "none"), has_sam(optim::is_sharpness_aware(o.optimizer.name)) {
+    UNLAZY_CHECK_USAGE(has_noise || has_sam,
+                       "compare: name what to compare with gradient descent: label noise, such as "
+                       "--noise flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
+    name = has_noise && has_sam ? "noise-sam" : has_noise ? "noise" : "sam";
+    text = has_noise && has_sam ? "label noise and SAM" : has_noise ? "label noise" : "SAM";
+  }
+  std::vector<Kind> kinds() const {
+    return {{"clean", "gradient descent", false, false},
+            {name, "with " + text, false, true},
+            {"linear", "linearised", true, false},
+            {"linear-" + name, "linearised, with " + text, true, true}};
+  }
+  bool has_noise, has_sam;
+  std::string name, text;
+};
+
+train::TrainOptions options_of(const train::TrainOptions& base, const Kind& kind, int64_t seed,
+                               const std::string& out) {
+  auto o = base;
+  o.run.seed = seed;
+  o.run.out = out + "/seed" + std::to_string(seed) + "/" + kind.folder;
+  if (kind.is_perturbed) return o;
+  o.noise = {};
+  if (optim::is_sharpness_aware(o.optimizer.name)) o.optimizer.name = o.optimizer.sharpness.base;
+  o.optimizer.sharpness = {};
+  return o;
+}
+
+// The kernel at the start, and what it says about the learning rate; kept beside the runs.
+linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
+                              int64_t seed, const std::string& folder) {
+  auto start = base;
+  start.run.seed = seed;
+  train::Experiment experiment(start);
+  auto kernel = kernel_of(experiment, options.ntk_memory * kMebi);
+  if (options.lr_fraction > 0) {
+    base.schedule.lr =
+        options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
+  }
+  std::filesystem::create_directories(folder);
+  save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},
+                                                 {"ntk_test", kernel.test},
+                                                 {"f_train", kernel.train_outputs},
+                                                 {"f_test", kernel.test_outputs}},
+                                                {{"rows", "(image, class)"}}});
+  return kernel;
+}
+
+train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks,
+                          const linearize::Kernel& kernel) {
+  if (train::is_finished(options)) return train::Outcome::kDone;
+  options.run.overwrite |= options.run.resume;  // it takes seconds: begun ones start anew
+  options.run.resume = false;
+  return run_linearised(options, Options("compare", train::describe(options)).to_json(), hooks,
+                        kernel);
+}
+
+// ---- pictures ----
+
+// One seed's curves of the four runs, in the order of Perturbation::kinds().
+using Runs = std::vector<Curves>;
+
+Series banded(const std::vector<const report::Curve*>& seeds, const Kind& kind, int color) {
+  Series series{.label = kind.label, .x = seeds[0]->epochs};
+  const auto n = static_cast<double>(seeds.size());
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    double sum = 0, squares = 0;
+    for (const auto* curve : seeds) sum += curve->values.at(i);
+    for (const auto* curve : seeds) squares += std::pow(curve->values.at(i) - sum / n, 2);
+    series.y.push_back(sum / n);
+    if (seeds.size() < 2) continue;
+    const double deviation = std::sqrt(squares / (n - 1));
+    series.low.push_back(sum / n - deviation);
+    series.high.push_back(sum / n + deviation);
+  }
+  if (kind.is_linear) series.style = Series::Style::kDashed;
+  series.color = color;
+  return series;
+}
+
+struct Content {
+  const char* title;
+  const char* y_label;
+  const char* curve;
+  bool is_log;
+};
+
+report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
+                       const std::vector<Runs>& seeds) {
+  report::Panel panel{
+      .title = content.title, .x_label = "Epoch {/:Italic t}", .y_label = content.y_label};
+  panel.log_y = content.is_log;
+  panel.legend = report::Panel::Legend::kNone;
+  for (size_t kind = 0; kind < kinds.size(); ++kind) {
+    std::vector<const report::Curve*> curves;
+    for (const auto& runs : seeds) {
+      const auto found = runs[kind].find(content.curve);
+      if (found != runs[kind].end()) curves.push_back(&found->second);
+    }
+    if (curves.size() == seeds.size())
+      panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
+  }
+  return panel;
+}
+
+// ---- statements ----
+
+double change(const report::Curve& curve) { return curve.values.back() / curve.values.front() - 1; }
+
+// Mean over the recorded times of |a - b| / b.
+double gap(const report::Curve& a, const report::Curve& b) {
+  double sum = 0;
+  const size_t n = std::min(a.values.size(), b.values.size());
+  for (size_t i = 0; i < n; ++i) sum += std::abs(a.values[i] - b.values[i]) / b.values[i];
+  return sum / static_cast<double>(n);
+}
+
+std::string percent(double share) { return rounded_text(100 * share, 3) + " %"; }
+
+// Numbers of every seed, "1.2 %, 3.4 %".
+class Table {
+ public:
+  explicit Table(const std::vector<Runs>& seeds) : seeds_(seeds) {}
+
+  using Numbers = std::vector<std::pair<std::string, double>>;
+  // `make`: the numbers of one seed; `holds`: of these numbers, in their order.
+  template <class Make, class Holds>
+  void add(const std::string& text, const Make& make, const Holds& holds,
+           std::string (*format)(double) = percent) {
+    Statement statement{text, "", true};
+    std::vector<std::string> names, columns;
+    for (const auto& runs : seeds_) {
+      const Numbers numbers = make(runs);
+      std::vector<double> values;
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        if (columns.size() <= i) columns.push_back(numbers[i].first + " ");
+        columns[i] += (columns[i].back() == ' ' ? "" : ", ") + format(numbers[i].second);
+        values.push_back(numbers[i].second);
+      }
+      statement.holds = statement.holds && holds(values);
+    }
+    for (const auto& column : columns)
+      statement.numbers += (statement.numbers.empty() ? "" : "; ") + column;
+    statements.push_back(std::move(statement));
+  }
+
+  std::vector<Statement> statements;
+
+ private:
+  const std::vector<Runs>& seeds_;
+};
+
+enum Place : size_t { kClean, kPerturbed, kLinear, kLinearPerturbed };
+
+double loss_gap(const Runs& runs, Place a, Place b, const char* curve) {
+  return gap(runs[a].at(curve), runs[b].at(curve));
+}
+
+std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what) {
+  constexpr double kNear = 0.1;
+  Table table(seeds);
+  const auto gaps = [](Place a, Place b) {
+    return [=](const Runs& runs) -> Table::Numbers {
+      return {{"train loss apart", loss_gap(runs, a, b, "train_set_loss")},
+              {"test loss apart", loss_gap(runs, a, b, "test_loss")}};
+    };
+  };
+  table.add(
+      "Gradient descent stays lazy: its losses follow the linearised network's (within 10 % "
+      "on average)",
+      gaps(kClean, kLinear),
+      [](const std::vector<double>& v) { return v[0] < kNear && v[1] < kNear; });
+  table.add(
+      "With " + what + " they do not: the train loss is twice as far from it",
+      [](const Runs& runs) -> Table::Numbers {
+        return {{"train loss apart", loss_gap(runs, kPerturbed, kLinear, "train_set_loss")},
+                {"without", loss_gap(runs, kClean, kLinear, "train_set_loss")}};
+      },
+      [](const std::vector<double>& v) { return v[0] > 2 * v[1]; });
+  table.add("Nor do they follow a linearised network with the same " + what +
+                " (more than 10 % on average)",
+            gaps(kPerturbed, kLinearPerturbed),
+            [](const std::vector<double>& v) { return v[0] > kNear && v[1] > kNear; });
+  table.add(
+      "The test loss ends lower with " + what,
+      [](const Runs& runs) -> Table::Numbers {
+        return {{"with", runs[kPerturbed].at("test_loss").values.back()},
+                {"without", runs[kClean].at("test_loss").values.back()}};
+      },
+      [](const std::vector<double>& v) { return v[0] < v[1]; },
+      [](double v) { return rounded_text(v, 3); });
+  table.add(
+      "With " + what + " the first layer's norm falls, and below that without",
+      [](const Runs& runs) -> Table::Numbers {
+        return {{"with", change(runs[kPerturbed].at("first_layer_norm"))},
+                {"without", change(runs[kClean].at("first_layer_norm"))}};
+      },
+      [](const std::vector<double>& v) { return v[0] < 0 && v[0] < v[1]; });
+  if (seeds[0][kClean].contains("ntk_trace_ratio")) {
+    table.add(
+        "With " + what + " the kernel shrinks more than without (trace, relative)",
+        [](const Runs& runs) -> Table::Numbers {
+          return {{"with", runs[kPerturbed].at("ntk_trace_ratio").values.back()},
+                  {"without", runs[kClean].at("ntk_trace_ratio").values.back()}};
+        },
+        [](const std::vector<double>& v) { return v[0] < v[1]; });
+  }
+  if (seeds[0][kClean].contains("lazy_distance_train")) {
+    table.add(
+        "With " + what + " the network ends farther from its own linearisation",
+        [](const Runs& runs) -> Table::Numbers {
+          return {{"with", runs[kPerturbed].at("lazy_distance_train").values.back()},
+                  {"without", runs[kClean].at("lazy_distance_train").values.back()}};
+        },
+        [](const std::vector<double>& v) { return v[0] > v[1]; });
+  }
+  return table.statements;
+}
+
+void write_statements(const std::string& path, const Comparison& comparison,
+                      const std::vector<int64_t>& seeds) {
+  nlohmann::ordered_json json;
+  json["seeds"] = seeds;
+  json["lr"] = comparison.lr;
+  for (const auto& s : comparison.statements)
+    json["statements"].push_back({{"text", s.text}, {"numbers", s.numbers}, {"holds", s.holds}});
+  write_file(path, json.dump(2) + "\n");
+}
+
+bool draw(const std::string& out, const std::string& name, const std::vector<Kind>& kinds,
+          const std::vector<Runs>& seeds) {
+  constexpr Content kContents[] = {
+      {"Training loss, true labels", "Loss", "train_set_loss", true},
+      {"Test loss", "Loss", "test_loss", false},
+      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false},
+      {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
+  report::Figure figure{.name = name, .columns = {2, 2}};
+  for (const auto& content : kContents) {
+    auto panel = panel_of(content, kinds, seeds);
+    if (panel.series.empty()) continue;
+    if (figure.panels.empty()) panel.legend = report::Panel::Legend::kAbove;
+    figure.panels.push_back(std::move(panel));
+  }
+  if (figure.panels.size() == 3) figure.columns = {3};
+  report::write_figure(out + "/figures", figure);
+  if (!report::has_gnuplot()) return false;
+  report::draw_figures(out + "/figures", {name});
+  return true;
+}
+
+}  // namespace
+
+OptionTable describe(CompareOptions& o) {
+  return {"Comparison",
+          {{.name = "seeds",
+            .target = &o.seeds,
+            .range = Range::at_least(0),
+            .help = "Seeds of images, initialisation and noise, four runs each; several make "
+                    "bands."},
+           {.name = "lr-fraction",
+            .target = &o.lr_fraction,
+            .range = Range::at_least(0),
+            .help = "Learning rate as a part of the largest that is stable for the linearised "
+                    "network, 2 (1 + momentum) N K / lambda_max; 0: --lr holds."},
+           {.name = "ntk-memory",
+            .target = &o.ntk_memory,
+            .range = Range::at_least(1),
+            .unit = "MiB",
+            .help = "Memory for computing the kernel."}}};
+}
+
+Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
+                        const std::string& out, const std::string& name,
+                        const train::Hooks& hooks) {
+  const Perturbation perturbation(train);
+  UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
+  check_linearisable(train);
+  const auto kinds = perturbation.kinds();
+  Comparison result;
+  std::vector<Runs> seeds;
+  for (const int64_t seed : options.seeds) {
+    auto base = train;
+    const auto kernel = make_kernel(options, base, seed, out + "/seed" + std::to_string(seed));
+    result.lr.push_back(base.schedule.lr);
+    Runs runs;
+    for (const auto& kind : kinds) {
+      const auto run = options_of(base, kind, seed, out);
+      if (hooks.on_line)
+        hooks.on_line(run.run.out + ", learning rate " + rounded_text(base.schedule.lr));
+      result.outcome =
+          kind.is_linear ? run_linear(run, hooks, kernel) : train::run_unfinished(run, hooks);
+      if (result.outcome == train::Outcome::kInterrupted) return result;
+      runs.push_back(report::read_metrics(run.run.out));
+    }
+    seeds.push_back(std::move(runs));
+  }
+  result.statements = statements_of(seeds, perturbation.text);
+  write_statements(out + "/statements.json", result, options.seeds);
+  result.is_drawn = draw(out, name, kinds, seeds);
+  return result;
+}
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,53 @@
+// Lazy or rich (Figures 3 and 5): four runs from one initialisation on the same few images,
+//   clean             gradient descent
+//   perturbed         the same with label noise, with SAM, or with both
+//   linear            the network linearised at its start
+//   linear-perturbed  the linearised network under the same label noise (draw for draw) or SAM
+// for each of several seeds. The paper draws the first three; the fourth tells the noise's own
+// effect on the loss from that of leaving the lazy regime.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "train/experiment.h"
+#include "train/loop.h"
+
+namespace unlazy::experiments {
+
+/// --seeds, --lr-fraction, --ntk-memory
+struct CompareOptions {
+  std::vector<int64_t> seeds = {0};
+  double lr_fraction = 0.8;   // of the largest stable learning rate; 0: --lr holds
+  int64_t ntk_memory = 1024;  // MiB
+};
+OptionTable describe(CompareOptions& options);
+
+/// One curve over all seeds: mean, and mean -+ standard deviation (none for a single seed).
+struct BandedCurve {
+  std::vector<double> x, mean, low, high;
+};
+
+/// One of the paper's statements, in numbers.
+struct Statement {
+  std::string text;
+  std::string numbers;
+  bool holds = false;  // on every seed
+};
+
+struct Comparison {
+  std::vector<Statement> statements;
+  std::vector<double> lr;  // a seed
+  bool is_drawn = false;   // gnuplot was there
+  train::Outcome outcome = train::Outcome::kDone;
+};
+
+/// Runs OUT/seedS/{clean,noise|sam,linear,linear-noise|linear-sam}, and writes OUT/figures/NAME.*,
+/// OUT/statements.json. With train.run.resume what is finished is taken as it is. Throws a misuse
+/// Error when `train` names neither noise nor SAM.
+Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
+                        const std::string& out, const std::string& name, const train::Hooks& hooks);
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,191 @@
+#include "experiments/linearised_run.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/safetensors.h"
+#include "linearize/function_space.h"
+#include "linearize/network.h"
+
+namespace unlazy::experiments {
+namespace {
+
+at::Tensor all_images(const measure::LabelledReader& split) {
+  std::vector<int64_t> indices(static_cast<size_t>(split.labels.size(0)));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return split.reader.plain_batch(indices);
+}
+
+class LinearisedRun {
+ public:
+  LinearisedRun(train::Experiment& experiment, const linearize::Kernel& kernel, train::RunDir& run,
+                const train::Hooks& hooks)
+      : experiment_(experiment),
+        options_(experiment.options()),
+        subject_(experiment.subject()),
+        network_(experiment.model()),
+        space_(kernel),
+        recorder_(run, experiment.steps_per_epoch(), options_.run.curve_ema),
+        run_(run),
+        hooks_(hooks),
+        images_(all_images(subject_.train)),
+        start_(network_.values()) {
+    experiment.model().module().eval();
+    every_ =
+        std::max<int64_t>(1, options_.measure.every.in_iterations(experiment.steps_per_epoch()));
+    if (options_.optimizer.weight_decay > 0) {
+      space_.set_images_of_start(
+          linearize::jvp(network_, images_, start_).tangent,
+          linearize::jvp(network_, all_images(subject_.test), start_).tangent);
+    }
+  }
+
+  train::Outcome train() {
+    for (int64_t step = experiment_.begin(); step < experiment_.end(); ++step) {
+      if (step % every_ == 0 || step == experiment_.begin()) record(step);
+      this->step(step);
+      if (hooks_.should_stop && hooks_.should_stop()) return train::Outcome::kInterrupted;
+    }
+    record(experiment_.end());
+    save();
+    run_.mark_done();
+    return train::Outcome::kDone;
+  }
+
+ private:
+  void step(int64_t step) {
+    const auto indices = experiment_.indices(step);
+    const auto labels = experiment_.step().stage_labels(indices, step);
+    const auto places = at::tensor(indices, at::kLong).to(labels.labels.device());
+    auto targets = labels.targets;
+    // A whole batch is put into the kernel's order: reading all of K beats gathering its rows.
+    const bool is_whole = static_cast<int64_t>(indices.size()) == subject_.train.labels.size(0) &&
+                          !options_.batch.with_replacement;
+    if (is_whole) targets = at::empty_like(targets).index_copy_(0, places, targets);
+    const auto& rho = experiment_.rho_schedule();
+    const auto& o = options_.optimizer;
+    space_.step(
+        {.lr = experiment_.schedule().lr(step),
+         .momentum = o.momentum,
+         .is_nesterov = o.nesterov,
+         .weight_decay = o.weight_decay,
+         .rho = optim::is_sharpness_aware(o.name) && rho.is_perturbed(step) ? rho.rho(step) : 0},
+        [&](const at::Tensor& outputs) { return slope(outputs, targets); },
+        is_whole ? at::Tensor() : places);
+  }
+
+  // dloss/df, by the loss itself: no second copy of its formula.
+  at::Tensor slope(const at::Tensor& outputs, const at::Tensor& targets) const {
+    const at::AutoGradMode with_grad(true);
+    const auto f = outputs.detach().requires_grad_();
+    return torch::autograd::grad({experiment_.loss().mean(f, targets)}, {f})[0];
+  }
+
+  void record(int64_t step) {
+    const at::NoGradGuard no_grad;
+    record_split(step, "train_set", space_.train_outputs(), subject_.train.labels);
+    record_split(step, "test", space_.test_outputs(), subject_.test.labels);
+    const auto moved = space_.displacement(network_, images_).to(c10::kDouble);
+    recorder_.add(step, "distance_from_init", moved.norm().item<double>());
+    const auto first = network_.split(start_.to(c10::kDouble) + moved)[0];
+    recorder_.add(step, "first_layer_norm", first.norm().item<double>());
+    const auto loss = recorder_.latest().at("train_set_loss");
+    UNLAZY_CHECK(std::isfinite(loss),
+                 "compare: the loss of the linearised network is not finite at step ", step,
+                 "; its learning rate is above the stable one: try a smaller --lr-fraction");
+    recorder_.flush();
+    if (hooks_.on_line) {
+      hooks_.on_line(internal::concat("step ", step, "  train_set_loss ", rounded_text(loss),
+                                      "  test_loss ",
+                                      rounded_text(recorder_.latest().at("test_loss"))));
+    }
+  }
+
+  void record_split(int64_t step, const std::string& name, const at::Tensor& outputs,
+                    const at::Tensor& labels) {
+    const auto targets = experiment_.loss().clean_targets(labels, outputs.size(1));
+    recorder_.add(step, name + "_loss", experiment_.loss().mean(outputs, targets).item<double>());
+    recorder_.add(step, name + "_accuracy",
+                  (outputs.argmax(1) == labels).to(c10::kDouble).mean().item<double>());
+  }
+
+  void save() const {
+    const at::NoGradGuard no_grad;
+    const auto weights = network_.split(start_ + space_.displacement(network_, images_));
+    TensorFile file{{}, {{"model", options_.model.name}, {"linearised", "true"}}};
+    size_t i = 0;
+    for (const auto& item : experiment_.model().module().named_parameters())
+      file.tensors.emplace_back(item.key(), weights[i++]);
+    for (const auto& item : experiment_.model().module().named_buffers())
+      file.tensors.emplace_back(item.key(), item.value());
+    save_tensors(run_.file("linearised.safetensors"), file);
+  }
+
+  train::Experiment& experiment_;
+  const train::TrainOptions& options_;
+  measure::Subject subject_;
+  linearize::Network network_;
+  linearize::FunctionSpace space_;
+  train::Recorder recorder_;
+  train::RunDir& run_;
+  const train::Hooks& hooks_;
+  at::Tensor images_, start_;
+  int64_t every_;
+};
+
+}  // namespace
+
+void check_linearisable(const train::TrainOptions& o) {
+  UNLAZY_CHECK_USAGE(!o.batch.augment,
+                     "compare: the kernel is that of fixed images; give --augment=false");
+  UNLAZY_CHECK_USAGE(o.optimizer.name == "sgd" || o.optimizer.name == "sam",
+                     "compare: the linearised network follows sgd and sam, not --optimizer ",
+                     o.optimizer.name);
+  UNLAZY_CHECK_USAGE(o.optimizer.name != "sam" || (o.optimizer.sharpness.base == "sgd" &&
+                                                   o.optimizer.sharpness.variant == "normalized" &&
+                                                   o.optimizer.sharpness.group_size == 0),
+                     "compare: the linearised network follows normalised SAM of the whole batch "
+                     "around sgd; leave out --sam-base, --sam-variant and --sam-m");
+  UNLAZY_CHECK_USAGE(o.optimizer.clip_norm == 0,
+                     "compare: the linearised network does not follow --clip-norm; leave it out");
+  UNLAZY_CHECK_USAGE(o.optimizer.weight_decay == 0 || o.optimizer.decay == "all",
+                     "compare: the linearised network follows --decay all only");
+  UNLAZY_CHECK_USAGE(o.run.mask.empty(), "compare: --mask is not followed; leave it out");
+}
+
+linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
+  UNLAZY_CHECK_USAGE(experiment.compute().dtype != c10::kBFloat16,
+                     "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
+  const auto subject = experiment.subject();
+  auto& module = experiment.model().module();
+  const bool was_training = module.is_training();
+  module.eval();
+  auto kernel = linearize::kernel(linearize::Network(experiment.model()), all_images(subject.train),
+                                  all_images(subject.test), {.memory = memory});
+  module.train(was_training);
+  return kernel;
+}
+
+train::Outcome run_linearised(const train::TrainOptions& options,
+                              const nlohmann::ordered_json& config, const train::Hooks& hooks,
+                              const linearize::Kernel& kernel) {
+  check_linearisable(options);
+  train::Experiment experiment(options);
+  train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite
+                                                           : train::RunDir::Mode::kNew);
+  run.write_config(config);
+  return LinearisedRun(experiment, kernel, run, hooks).train();
+}
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,30 @@
+// The linearised network trained as `unlazy train` would train the network itself: same data, same
+// initialisation, same batches, learning rates and label noise, draw for draw; SGD or SAM, in
+// function space (linearize/function_space.h). The run directory holds config.json, metrics.csv
+// under the names that train uses, and in the end linearised.safetensors: the weights
+// theta0 + J^T alpha under the network's own names.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "linearize/kernel.h"
+#include "train/experiment.h"
+#include "train/loop.h"
+
+namespace unlazy::experiments {
+
+/// The network of an experiment where it stands, on its whole training and test set, in evaluation
+/// mode, in fp32 or fp64. Throws a misuse Error for bf16.
+linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory);
+
+/// Throws a misuse Error for options that function space does not follow: augmentation,
+/// optimizers but sgd and sam (normalised, of the whole batch), clipping, decay of a part.
+void check_linearisable(const train::TrainOptions& options);
+
+/// Trains and records every --measure-every: train_set and test loss and accuracy, train_loss on
+/// the labels as seen, distance_from_init, first_layer_norm. `kernel` as of kernel_of().
+train::Outcome run_linearised(const train::TrainOptions& options,
+                              const nlohmann::ordered_json& config, const train::Hooks& hooks,
+                              const linearize::Kernel& kernel);
+
+}  // namespace unlazy::experiments

@@ -1,0 +1,109 @@
+// How lazy is the network still? Against its linearisation at initialisation,
+//   f_lin(theta) = f(theta0) + J(theta0) (theta - theta0)
+//   lazy-distance   |f - f_lin| / |f_lin - f0| on both splits: 0 while the network acts as its
+//                   linearisation, of order 1 when it has become another function
+//   ntk-change      traced empirical kernel K(t) against K(0): trace K(t) / trace K(0),
+//                   |K(t) - K(0)| / |K(0)|, <K(t), K(0)> / |K(t)| |K(0)|
+//   first-layer     norm |W|_F of the first weights, mean and standard deviation of its neurons'
+//                   norms |w_i| (rows of [out, in]), in fp64 since they move by parts in 10^5; in a
+//                   network of two layers also the share of neurons outside Definition 1's ball,
+//                   |w_i(t) - w_i(0)| > 1 / sqrt(m), which counts weights as the paper scales them,
+//                   w_i ~ N(0, I / d)
+// In evaluation mode; BatchNorm's statistics are those of now for both. Samples as for the other
+// measurements that differentiate.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cmath>
+
+#include "linearize/kernel.h"
+#include "measure/loss_surface.h"
+
+namespace unlazy::measure {
+namespace {
+
+Subject on_split(const Subject& subject, const std::string& split) {
+  auto copy = subject;
+  copy.probe.split = split;
+  return copy;
+}
+
+at::Tensor lazy_distance(const Subject& subject) {
+  const at::NoGradGuard no_grad;
+  LossSurface surface(subject);
+  const linearize::Network network(subject.model);
+  const auto theta = network.values();
+  std::vector<at::Tensor> now;
+  surface.for_each_batch([&](const at::Tensor& images) { now.push_back(network(images)); });
+  surface.point().copy_(subject.initial_values);
+  const auto moved = theta - network.values();
+  auto squares = at::zeros({2}, moved.options().dtype(c10::kDouble));
+  size_t i = 0;
+  surface.for_each_batch([&](const at::Tensor& images) {
+    const auto start = linearize::jvp(network, images, moved);
+    const auto off = now[i++] - start.value - start.tangent;
+    squares[0].add_(off.to(c10::kDouble).square().sum());
+    squares[1].add_(start.tangent.to(c10::kDouble).square().sum());
+  });
+  // At the start both are 0.
+  return at::where(squares[1] > 0, squares[0] / squares[1], squares[0]).sqrt();
+}
+
+// Rows of the first weights, [out, in], in fp64.
+at::Tensor neurons(const Subject& subject, const at::Tensor& flat) {
+  return optim::FlatParameters::view(flat, subject.parameters.segments()[0])
+      .to(c10::kDouble)
+      .flatten(1);
+}
+
+int64_t num_layers(const Subject& subject) {
+  int64_t count = 0;
+  for (const auto& segment : subject.parameters.segments())
+    count += segment.offset < subject.parameters.num_weights() ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
+std::vector<Value> measure_lazy_distance(const Subject& subject) {
+  return {{"lazy_distance_train", lazy_distance(on_split(subject, "train"))},
+          {"lazy_distance_test", lazy_distance(on_split(subject, "test"))}};
+}
+
+std::vector<Value> measure_ntk_change(const Subject& subject) {
+  const at::NoGradGuard no_grad;
+  LossSurface surface(subject);
+  const linearize::Network network(subject.model);
+  std::vector<at::Tensor> batches;
+  surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });
+  const auto images = at::cat(batches);
+  const linearize::KernelOptions options{.batch = subject.batch_size};
+  const auto now = linearize::traced_kernel(network, images, options);
+  surface.point().copy_(subject.initial_values);
+  const auto start = linearize::traced_kernel(network, images, options);
+  const auto number = [](double value) { return at::tensor(value, c10::kDouble); };
+  return {{"ntk_trace_ratio", now.trace().to(c10::kDouble) / start.trace().to(c10::kDouble)},
+          {"ntk_distance", number(linearize::kernel_distance(now, start))},
+          {"ntk_alignment", number(linearize::kernel_alignment(now, start))}};
+}
+
+std::vector<Value> measure_first_layer(const Subject& subject) {
+  const at::NoGradGuard no_grad;
+  const auto now = neurons(subject, subject.parameters.values());
+  const auto norms = now.norm(2, 1);
+  std::vector<Value> values = {{"first_layer_norm", now.norm()},
+                               {"first_layer_neuron_mean", norms.mean()},
+                               {"first_layer_neuron_std", norms.std(/*unbiased=*/false)}};
+  if (num_layers(subject) == 2) {
+    const auto moved = (now - neurons(subject, subject.initial_values)).norm(2, 1);
+    const double ball = 1 / std::sqrt(static_cast<double>(moved.size(0)));
+    values.push_back({"first_layer_escaped", (moved > ball).to(c10::kDouble).mean()});
+  }
+  return values;
+}
+
+}  // namespace unlazy::measure

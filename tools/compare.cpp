@@ -1,0 +1,144 @@
+// unlazy compare: a network against its linearisation, with label noise or SAM and without.
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "experiments/golden_check.h"
+#include "experiments/lazy_comparison.h"
+#include "interrupt.h"
+
+namespace unlazy::tools {
+namespace {
+
+// The setting of Figure 3 but for the noise: full-batch gradient descent on 64 images.
+train::TrainOptions defaults() {
+  train::TrainOptions o;
+  o.data.source = "cifar10-sample";
+  o.data.train_size = 64;
+  o.data.test_size = 128;
+  o.batch.batch_size = 64;
+  o.batch.augment = false;
+  o.model.name = "ntk-wrn";
+  o.loss.kind = "squared-error";
+  o.run.epochs = 500;
+  o.run.checkpoint_every = Step::epochs(500);
+  o.measure.names = {"test",        "train-set",     "distance",
+                     "first-layer", "lazy-distance", "ntk-change:every=100it"};
+  o.measure.every = Step::iterations(10);
+  o.measure.probe.samples = 0;
+  o.compute.precision = "fp32";
+  return o;
+}
+
+class Compare : public Command {
+ public:
+  Options& options() override { return options_; }
+
+  std::string description() const override {
+    return "Lazy or rich? From one initialisation and on the same images: gradient descent, the "
+           "same with label noise or SAM, and\n"
+           "the network linearised at its start under both. Writes a run directory each, the "
+           "figure, and statements.json: what the\n"
+           "paper says of its Figures 3 and 5, in numbers.\n\n"
+           "  unlazy compare --preset fig3-quick                  two minutes on two cores\n"
+           "  unlazy compare --noise flip-any --noise-rate 0.5 --seeds 0,1,2 --epochs 2000\n"
+           "  unlazy compare --optimizer sam --rho 2 --width-factor 2\n"
+           "  unlazy compare --golden FILE.safetensors --precision fp64\n\n"
+           "--golden runs everything in a file of reference values of neural-tangents "
+           "(tests/golden/make_neural_tangents_golden.py\n"
+           "writes them) and prints the relative error of each tensor; it fails if one is above "
+           "1e-9 in fp64, 1e-4 in fp32.";
+  }
+
+  std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    return parse_with_preset(options_, preset_, arguments);
+  }
+
+  int run(const std::vector<std::string>& words) override {
+    refuse_words("compare", words);
+    if (!golden_.empty()) return check();
+    const std::string name = preset_.empty() ? "compare" : preset_;
+    const auto out = train_.run.out.empty() ? "runs/" + name : train_.run.out;
+    UNLAZY_CHECK_USAGE(!train_.run.resume || !train_.run.overwrite,
+                       "compare: --resume and --overwrite exclude each other");
+    UNLAZY_CHECK_USAGE(
+        train_.run.resume || train_.run.overwrite || !std::filesystem::exists(out + "/figures"),
+        out,
+        ": holds a comparison; continue it with --resume, replace it with --overwrite, or "
+        "choose another --out");
+    const Interrupt interrupt;
+    train::Hooks hooks;
+    hooks.on_line = [](const std::string& line) { std::cout << line << std::endl; };
+    hooks.should_stop = [&interrupt] { return interrupt.signal() != 0; };
+    const auto result = experiments::compare_lazy(compare_, train_, out, name, hooks);
+    if (result.outcome == train::Outcome::kInterrupted) {
+      std::cerr << "unlazy: interrupted; continue with the same command and --resume\n";
+      return 128 + interrupt.signal();
+    }
+    print(result);
+    if (result.is_drawn) {
+      std::cout << "done: " << out << "/figures/" << name << ".svg\n";
+    } else {
+      std::cout << "note: gnuplot is not installed, so the figure was not drawn; install "
+                   "gnuplot-nox and run: gnuplot "
+                << name << ".gp in " << out << "/figures\ndone: " << out << "\n";
+    }
+    return 0;
+  }
+
+ private:
+  static void print(const experiments::Comparison& result) {
+    std::cout << "\nWhat the paper says, and what is seen here:\n";
+    for (const auto& statement : result.statements) {
+      std::cout << (statement.holds ? "  holds     " : "  does not  ") << statement.text << "\n"
+                << "            " << statement.numbers << "\n";
+    }
+  }
+
+  int check() const {
+    const auto compute = resolve(train_.compute);
+    const auto errors = experiments::check_golden(golden_, compute);
+    size_t width = 0;
+    for (const auto& error : errors) width = std::max(width, error.name.size());
+    std::cout << "tensor" << std::string(width - 4, ' ')
+              << "shape         relative error, Euclidean  largest entry\n";
+    bool is_close = true;
+    for (const auto& error : errors) {
+      std::cout << std::left << std::setw(static_cast<int>(width) + 2) << error.name
+                << std::setw(14) << error.shape << std::setw(27) << rounded_text(error.by_norm, 3)
+                << rounded_text(error.by_entry, 3) << (error.is_close ? "" : "  TOO LARGE") << "\n";
+      is_close = is_close && error.is_close;
+    }
+    UNLAZY_CHECK(is_close, golden_, ": not all tensors are within ",
+                 number_text(experiments::golden_tolerance(compute.dtype)), " of the reference");
+    std::cout << "all within " << number_text(experiments::golden_tolerance(compute.dtype)) << "\n";
+    return 0;
+  }
+
+  std::string preset_, golden_;
+  experiments::CompareOptions compare_;
+  train::TrainOptions train_ = defaults();
+  Options options_{"compare", tables()};
+
+  std::vector<OptionTable> tables() {
+    std::vector<OptionTable> list = {
+        {"Compare",
+         {preset_option(preset_, "compare"),
+          {.name = "golden",
+           .target = &golden_,
+           .help = "A file of reference values of neural-tangents to check this build against; "
+                   "nothing is trained then."}}},
+        experiments::describe(compare_)};
+    for (auto& table : train::describe(train_)) list.push_back(std::move(table));
+    return list;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_compare() { return std::make_unique<Compare>(); }
+
+}  // namespace unlazy::tools
