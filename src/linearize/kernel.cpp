@@ -246,6 +246,7 @@ class Assembly {
   // One piece a use, or several of fewer channels where the memory wants it. `outputs`: of a single
   // sample; a piece's derivatives have the shape of one row meanwhile.
   std::vector<Piece> cut(const Layers& layers, const at::Tensor& outputs) const {
+    if (layers.uses.empty()) return {};
     std::vector<torch::autograd::Node*> nodes;
     for (const auto& use : layers.uses) nodes.push_back(use.layer);
     const auto examples = derivatives(outputs, 0, nodes);

@@ -23,9 +23,11 @@ using ag::generated::MmBackward0;
 using ag::generated::MulBackward1;
 using ag::generated::NativeBatchNormBackward0;
 
-std::vector<int64_t> integers(const std::vector<c10::SymInt>& values) {
+// The graph keeps a convolution's numbers as they were given: {1} for {1, 1} as well.
+std::vector<int64_t> pair(const std::vector<c10::SymInt>& values) {
   std::vector<int64_t> list;
   for (const auto& value : values) list.push_back(value.expect_int());
+  if (list.size() == 1) list.push_back(list[0]);
   return list;
 }
 
@@ -99,8 +101,7 @@ class Finder {
   }
 
   void convolution(ConvolutionBackward0& n) {
-    const auto stride = integers(n.stride);
-    if (n.transposed || n.groups.expect_int() != 1 || stride.size() != 2) return;
+    if (n.transposed || n.groups.expect_int() != 1) return;
     if (n.next_edge(1).is_valid()) {
       const auto input = n.input_.unpack().detach();
       const auto weight = n.weight_.unpack();
@@ -110,9 +111,9 @@ class Finder {
            .layer = &n,
            .input = input,
            .kernel = {weight.size(2), weight.size(3)},
-           .stride = stride,
-           .padding = integers(n.padding),
-           .dilation = integers(n.dilation)});
+           .stride = pair(n.stride),
+           .padding = pair(n.padding),
+           .dilation = pair(n.dilation)});
     }
     shift(n, 2);
   }

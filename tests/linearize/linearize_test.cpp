@@ -22,6 +22,7 @@
 #include "core/error.h"
 #include "linearize/function_space.h"
 #include "linearize/kernel.h"
+#include "linearize/layers.h"
 #include "linearize/linearized.h"
 #include "linearize/network.h"
 #include "linearize/predict.h"
@@ -170,16 +171,34 @@ TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
   EXPECT_LT(relative(summed.train, reference), 1e-5);
 }
 
-TEST_F(Linearize, NetworksOfTheProjectHaveLayersThatAreKnown) {
-  models::ModelOptions options;
-  options.name = "resnet20";
-  const auto model = models::make_model(options, {3, 8, 8, 4}, 0);
-  model->module().to(torch::kDouble);
-  model->module().eval();
-  const Network network(*model);
-  const auto x = at::randn({3, 3, 8, 8}, kDouble);
-  EXPECT_LT(relative(kernel(network, x).train, kernel(network, x, {}, {.is_generic = true}).train),
-            1e-12);
+// The fast path serves every parameter of the project's networks: 10 passes, not 640.
+TEST(LinearizeModels, LayersAreKnown) {
+  for (const std::string name : {"ntk-wrn", "resnet20", "mlp", "wrn"}) {
+    models::ModelOptions options;
+    options.name = name;
+    const auto model = models::make_model(options, {3, 8, 8, 4}, 0);
+    model->module().to(torch::kDouble);
+    model->module().eval();
+    const Network network(*model);
+    const auto x = at::randn({3, 3, 8, 8}, kDouble);
+    const auto outputs = network(x);
+    EXPECT_EQ(find_layers(outputs, network.parameters()).others.size(), 0u) << name;
+    if (name == "mlp") continue;  // its 3 million weights take long by rows
+    EXPECT_LT(
+        relative(kernel(network, x).train, kernel(network, x, {}, {.is_generic = true}).train),
+        1e-12)
+        << name;
+  }
+}
+
+TEST_F(Linearize, UnknownParametersAreFewOfTheMixedNetwork) {
+  const auto outputs = network_(x_);
+  const auto layers = find_layers(outputs, network_.parameters());
+  std::vector<std::string> names;
+  for (const auto& item : module_.named_parameters()) names.push_back(item.key());
+  std::vector<std::string> others;
+  for (const auto i : layers.others) others.push_back(names[i]);
+  EXPECT_EQ(others, (std::vector<std::string>{"gain", "shared.weight", "shared.bias"}));
 }
 
 TEST_F(Linearize, KernelErrors) {
