@@ -47,8 +47,10 @@ bool is_finished(const train::TrainOptions& options) {
 
 train::Outcome train_run(train::TrainOptions options, const train::Hooks& hooks) {
   if (is_finished(options)) return train::Outcome::kDone;
-  options.run.resume = options.run.resume && fs::exists(options.run.out + "/checkpoints");
-  if (options.run.resume) options.run.overwrite = false;
+  if (options.run.resume) {
+    options.run.resume = fs::exists(options.run.out + "/checkpoints");
+    options.run.overwrite = !options.run.resume;  // it was stopped before its first checkpoint
+  }
   return train::run_training(options, Options("train", train::describe(options)).to_json(), hooks);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "core/error.h"
@@ -97,11 +98,17 @@ std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves) {
                     [&](const auto& group) { return is_member(group, curve); }))
       continue;
     std::vector<const PruningCurve*> members;
+    std::map<int64_t, std::string> run_of_seed;
     CurveGroup key;
     key.label = curve.label;
     key.protocol = curve.protocol;
     for (const auto& other : curves) {
-      if (is_member(key, other)) members.push_back(&other);
+      if (!is_member(key, other)) continue;
+      const auto [before, is_new] = run_of_seed.emplace(other.seed, other.run);
+      UNLAZY_CHECK(is_new, "prune: ", before->second, " and ", other.run, " are both '",
+                   other.label, "' with seed ", other.seed,
+                   "; curves of one label are its seeds, so compare one of them");
+      members.push_back(&other);
     }
     groups.push_back(group_of(members));
   }

@@ -20,7 +20,7 @@ struct CurveGroup {
 };
 
 /// Groups curves in the order of their first member. Throws Error when the members of a group have
-/// different levels.
+/// different levels or the same seed.
 std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves);
 
 /// The mean accuracy over the logarithm of the density, by trapezoids, from the first to the last

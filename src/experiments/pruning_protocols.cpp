@@ -84,9 +84,12 @@ std::string newest_checkpoint(const std::string& run) {
   return checkpoint_file(run, newest);
 }
 
-std::string label_of(const noise::NoiseOptions& noise) {
-  if (noise.kind == "none") return "no noise";
-  return noise.kind + " " + number_text(noise.rate > 0 ? noise.rate : noise.sigma);
+std::string label_of(const train::TrainOptions& o) {
+  std::string label = "no noise";
+  if (o.noise.kind != "none") {
+    label = o.noise.kind + " " + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
+  }
+  return o.optimizer.name == "sgd" ? label : label + " " + o.optimizer.name;
 }
 
 class CurveMaker {
@@ -107,7 +110,7 @@ class CurveMaker {
   CurveResult make() {
     const train::RunDir folder = open();
     CurveResult result;
-    result.curve.label = label_of(base_.noise);
+    result.curve.label = label_of(base_);
     result.curve.protocol = protocol_name(o_);
     result.curve.criterion = o_.criterion.name;
     result.curve.seed = base_.run.seed;

@@ -382,6 +382,15 @@ TEST(PruningComparison, SeedsOfALabelMakeABand) {
   EXPECT_EQ(groups[1].num_seeds, 1);
 }
 
+TEST(PruningComparison, TheSameSeedTwiceIsRefused) {
+  testing::expect_error(
+      [] {
+        experiments::group_curves({curve_of("flip 0.1", 3, {0.8}), curve_of("flip 0.1", 3, {0.9})});
+      },
+      "prune: flip 0.13 and flip 0.13 are both 'flip 0.1' with seed 3; curves of one label are its "
+      "seeds, so compare one of them");
+}
+
 TEST(PruningComparison, CurvesOfDifferentLevelsAreRefused) {
   testing::expect_error(
       [] {
