@@ -4,12 +4,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <map>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "experiments/pruning_settings.h"
 #include "report/figure.h"
 
 namespace unlazy::experiments {
@@ -17,13 +17,45 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-bool is_member(const CurveGroup& group, const PruningCurve& curve) {
-  return group.label == curve.label && group.protocol == curve.protocol;
+using Members = std::vector<const PruningCurve*>;
+
+bool are_seeds(const PruningCurve& a, const PruningCurve& b) {
+  return a.label == b.label && a.protocol == b.protocol && a.settings == b.settings;
 }
 
-CurveGroup group_of(const std::vector<const PruningCurve*>& members) {
+std::vector<Members> members_of_groups(const std::vector<PruningCurve>& curves) {
+  std::vector<Members> groups;
+  for (const auto& curve : curves) {
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Members& g) { return are_seeds(*g[0], curve); });
+    if (group == groups.end()) group = groups.insert(groups.end(), Members());
+    for (const auto* other : *group) {
+      UNLAZY_CHECK(other->seed != curve.seed, "prune: ", other->run, " and ", curve.run,
+                   " have the same settings and seed ", curve.seed, "; compare one of them");
+    }
+    group->push_back(&curve);
+  }
+  return groups;
+}
+
+// "flip 0.1 momentum 0.9": what tells this group from others of its label and protocol.
+std::string label_among(const Members& group, const std::vector<Members>& groups) {
+  std::vector<Settings> rivals;
+  for (const auto& other : groups) {
+    if (other[0]->label == group[0]->label && other[0]->protocol == group[0]->protocol)
+      rivals.push_back(other[0]->settings);
+  }
+  std::string label = group[0]->label;
+  for (const auto& name : differing(rivals)) {
+    const auto found = group[0]->settings.find(name);
+    label += " " + name + " " + (found == group[0]->settings.end() ? "" : found->second);
+  }
+  return label;
+}
+
+CurveGroup group_of(const Members& members, const std::string& label) {
   CurveGroup group;
-  group.label = members[0]->label;
+  group.label = label;
   group.protocol = members[0]->protocol;
   group.num_seeds = static_cast<int64_t>(members.size());
   for (size_t i = 0; i < members[0]->levels.size(); ++i) {
@@ -46,6 +78,11 @@ CurveGroup group_of(const std::vector<const PruningCurve*>& members) {
   group.area = area_under_curve(group.density, group.mean);
   group.drop_density = density_of_drop(group.density, group.mean);
   return group;
+}
+
+// A field of a table: in quotes where a comma would part it.
+std::string field(const std::string& text) {
+  return text.find(',') == std::string::npos ? text : '"' + text + '"';
 }
 
 std::string title_of(const std::string& protocol) {
@@ -92,26 +129,9 @@ report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>&
 }  // namespace
 
 std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves) {
+  const auto members = members_of_groups(curves);
   std::vector<CurveGroup> groups;
-  for (const auto& curve : curves) {
-    if (std::any_of(groups.begin(), groups.end(),
-                    [&](const auto& group) { return is_member(group, curve); }))
-      continue;
-    std::vector<const PruningCurve*> members;
-    std::map<int64_t, std::string> run_of_seed;
-    CurveGroup key;
-    key.label = curve.label;
-    key.protocol = curve.protocol;
-    for (const auto& other : curves) {
-      if (!is_member(key, other)) continue;
-      const auto [before, is_new] = run_of_seed.emplace(other.seed, other.run);
-      UNLAZY_CHECK(is_new, "prune: ", before->second, " and ", other.run, " are both '",
-                   other.label, "' with seed ", other.seed,
-                   "; curves of one label are its seeds, so compare one of them");
-      members.push_back(&other);
-    }
-    groups.push_back(group_of(members));
-  }
+  for (const auto& group : members) groups.push_back(group_of(group, label_among(group, members)));
   return groups;
 }
 
@@ -147,11 +167,11 @@ bool write_comparison(const std::string& folder, const std::string& name,
   summary << "protocol,label,seeds,area_under_curve,density_of_1_point_drop\n";
   for (const auto& group : groups) {
     for (size_t i = 0; i < group.density.size(); ++i) {
-      rows << group.protocol << ',' << group.label << ',' << number_text(group.density[i]) << ','
-           << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
+      rows << group.protocol << ',' << field(group.label) << ',' << number_text(group.density[i])
+           << ',' << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
            << number_text(group.high[i]) << ',' << group.num_seeds << '\n';
     }
-    summary << group.protocol << ',' << group.label << ',' << group.num_seeds << ','
+    summary << group.protocol << ',' << field(group.label) << ',' << group.num_seeds << ','
             << number_text(group.area) << ',' << number_text(group.drop_density) << '\n';
   }
   std::filesystem::create_directories(folder);

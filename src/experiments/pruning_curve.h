@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -57,14 +58,17 @@ struct CurveLevel {
   std::vector<prune::LayerCount> layers;
 };
 
+/// Option to value, as the user would write it.
+using Settings = std::map<std::string, std::string>;
+
 struct PruningCurve {
-  std::string run;  // folder or file of the weights
-  std::string
-      label;  // "flip 0.1": what to call it among others; runs that differ in the seed share it
+  std::string run;       // folder or file of the weights
+  std::string label;     // "flip 0.1": what to call it among others
   std::string protocol;  // "one-shot", "one-shot-recalibrated", "imp", ...
   std::string criterion;
   std::string precision;  // of evaluation
   int64_t seed = 0;
+  Settings settings;  // all else that it was made with (pruning_settings.h)
   std::vector<CurveLevel> levels;
 };
 

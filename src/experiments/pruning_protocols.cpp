@@ -14,6 +14,7 @@
 #include "core/version.h"
 #include "experiments/pruned_network.h"
 #include "experiments/pruning_curve.h"
+#include "experiments/pruning_settings.h"
 #include "models/weights.h"
 #include "prune/filters.h"
 #include "prune/select.h"
@@ -114,6 +115,7 @@ class CurveMaker {
     result.curve.protocol = protocol_name(o_);
     result.curve.criterion = o_.criterion.name;
     result.curve.seed = base_.run.seed;
+    result.curve.settings = settings_of(base_, o_);
     if (train_first() == Outcome::kInterrupted) return {result.curve, Outcome::kInterrupted};
     const std::string trained = source_.empty() ? base_.run.weights : newest_checkpoint(source_);
     result.curve.run = source_.empty() ? trained : source_;

@@ -3,6 +3,7 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "experiments/pruned_network.h"
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_curve.h"
+#include "experiments/pruning_settings.h"
 #include "models/weights.h"
 #include "prune/select.h"
 #include "support/expect_error.h"
@@ -255,6 +257,8 @@ TEST_F(PruningCurveTest, CurvesComeBackFromTheirFile) {
   const auto read = experiments::read_curve(folder_ / "curve");
   EXPECT_EQ(read.label, made.label);
   EXPECT_EQ(read.protocol, "one-shot");
+  EXPECT_EQ(read.settings, made.settings);
+  EXPECT_EQ(read.settings.at("momentum"), "0.9");
   ASSERT_EQ(read.levels.size(), made.levels.size());
   for (size_t i = 0; i < read.levels.size(); ++i) {
     EXPECT_EQ(read.levels[i].density, made.levels[i].density);
@@ -387,8 +391,67 @@ TEST(PruningComparison, TheSameSeedTwiceIsRefused) {
       [] {
         experiments::group_curves({curve_of("flip 0.1", 3, {0.8}), curve_of("flip 0.1", 3, {0.9})});
       },
-      "prune: flip 0.13 and flip 0.13 are both 'flip 0.1' with seed 3; curves of one label are its "
-      "seeds, so compare one of them");
+      "prune: flip 0.13 and flip 0.13 have the same settings and seed 3; compare one of them");
+}
+
+// Equal noise is not enough: what else the runs differ in parts them, and is said.
+TEST(PruningComparison, RunsOfOtherSettingsAreNotSeeds) {
+  auto slow = curve_of("flip 0.1", 0, {0.8, 0.6}), fast = curve_of("flip 0.1", 1, {0.9, 0.5});
+  auto seed = curve_of("flip 0.1", 2, {0.7, 0.5});
+  auto none = curve_of("no noise", 0, {0.7, 0.5});
+  slow.settings = none.settings = {{"lr", "0.1"}, {"momentum", "0"}};
+  fast.settings = seed.settings = {{"lr", "0.5"}, {"momentum", "0"}};
+  const auto groups = experiments::group_curves({slow, fast, none, seed});
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[0].label, "flip 0.1 lr 0.1");
+  EXPECT_EQ(groups[1].label, "flip 0.1 lr 0.5");
+  EXPECT_EQ(groups[1].num_seeds, 2);
+  EXPECT_EQ(groups[2].label, "no noise");
+}
+
+TEST(PruningSettings, AreTheResolvedOptionsButForTheSeed) {
+  const auto settings = [](const std::vector<std::string>& flags) {
+    PruneOptions prune;
+    auto train = small_run();
+    auto tables = experiments::describe(prune);
+    for (auto& table : train::describe(train)) tables.push_back(std::move(table));
+    Options("prune", std::move(tables)).parse(flags);
+    return experiments::settings_of(train, prune);
+  };
+  const auto base = settings({});
+  EXPECT_EQ(settings({"--seed", "7", "--out", "elsewhere", "--threads", "2", "--levels", "9",
+                      "--measure", "test", "--checkpoint-at", "3it"}),
+            base);
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--noise", "flip"},
+                                                {"--noise-rate", "0.3"},
+                                                {"--lr", "0.7"},
+                                                {"--optimizer", "sam"},
+                                                {"--rho", "0.3"},
+                                                {"--model", "resnet20"},
+                                                {"--train-size", "60"},
+                                                {"--batch", "8"},
+                                                {"--epochs", "3"},
+                                                {"--precision", "fp32"},
+                                                {"--criterion", "random"},
+                                                {"--rewind-to", "2it"},
+                                                {"--augment=false"},
+                                                {"--weight-decay", "0.1"}}) {
+    EXPECT_EQ(experiments::differing({base, settings(flags)}),
+              std::vector<std::string>{flags[0].substr(2, flags[0].find('=') - 2)});
+  }
+}
+
+TEST(PruningSettings, LeaveOutNothingThatIsNotThere) {
+  PruneOptions prune;
+  train::TrainOptions train;
+  auto tables = experiments::describe(prune);
+  for (auto& table : train::describe(train)) tables.push_back(std::move(table));
+  for (const auto& name : experiments::without_effect()) {
+    EXPECT_TRUE(std::any_of(tables.begin(), tables.end(), [&](const auto& table) {
+      return std::any_of(table.rows().begin(), table.rows().end(),
+                         [&](const auto& row) { return row.name == name; });
+    })) << name;
+  }
 }
 
 TEST(PruningComparison, CurvesOfDifferentLevelsAreRefused) {
