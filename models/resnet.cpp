@@ -9,7 +9,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <torch/nn/modules/container/sequential.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
 #include <numeric>
@@ -17,15 +16,15 @@
 #include "core/error.h"
 #include "models/model.h"
 #include "models/norm.h"
+#include "models/winograd.h"
 
 namespace unlazy::models {
 namespace {
 
 namespace nn = torch::nn;
 
-nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
-  return nn::Conv2d(
-      nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
+Conv conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
+  return Conv(nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
 }
 
 struct Shape {
@@ -68,7 +67,7 @@ class BasicBlockImpl : public nn::Module {
   }
 
   int64_t stride_, new_channels_;
-  nn::Conv2d conv1{nullptr}, conv2{nullptr}, shortcut_conv{nullptr};
+  Conv conv1{nullptr}, conv2{nullptr}, shortcut_conv{nullptr};
   Norm bn1{nullptr}, bn2{nullptr}, shortcut_norm{nullptr};
   nn::Sequential shortcut{nullptr};
 };
@@ -109,7 +108,7 @@ class ResNet : public nn::Module, public Model {
   nn::Module& module() override { return *this; }
 
  private:
-  nn::Conv2d conv1{nullptr};
+  Conv conv1{nullptr};
   Norm bn1{nullptr};
   std::vector<nn::Sequential> layers_;
   nn::Linear linear{nullptr};

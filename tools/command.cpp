@@ -3,8 +3,25 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/names.h"
+#include "core/paths.h"
 
 namespace unlazy::tools {
+
+Option preset_option(std::string& preset, const std::string& command) {
+  return {.name = "preset",
+          .target = &preset,
+          .help = "Settings of a figure of the paper, read before --config and flags: " +
+                  join(preset_names(command)) + "."};
+}
+
+std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
+                                           const std::vector<std::string>& arguments) {
+  auto words = options.parse(arguments);
+  if (preset.empty()) return words;
+  options.read_file(find_preset(preset, options.command()));
+  return options.parse(arguments);  // what was given wins over the preset
+}
 
 void refuse_words(const std::string& command, const std::vector<std::string>& words) {
   UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0],

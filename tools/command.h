@@ -43,6 +43,13 @@ const Registry<MakeCommand>& commands();
 /// The first words that a command's usage line offers: info, export, pack; none for most.
 std::vector<std::string> subcommands(const Command& command);
 
+/// The row of --preset: the settings of a figure of the paper that `command` has.
+Option preset_option(std::string& preset, const std::string& command);
+/// Options::parse() with the preset that was named read first: defaults < preset < --config <
+/// flags. `preset`: the target of the row above.
+std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
+                                           const std::vector<std::string>& arguments);
+
 /// Throws a misuse Error when `words` is not empty, for commands that take flags only.
 void refuse_words(const std::string& command, const std::vector<std::string>& words);
 

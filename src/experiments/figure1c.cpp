@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "experiments/pruning_comparison.h"
+#include "experiments/pruning_settings.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -41,17 +42,17 @@ train::TrainOptions run_options(const train::TrainOptions& base, const PruneOpti
   return options;
 }
 
-bool is_finished(const train::TrainOptions& options) {
-  return options.run.resume && fs::exists(options.run.out + "/DONE");
-}
-
 train::Outcome train_run(train::TrainOptions options, const train::Hooks& hooks) {
-  if (is_finished(options)) return train::Outcome::kDone;
+  const auto config = Options("train", train::describe(options)).to_json();
+  if (options.run.resume && fs::exists(options.run.out + "/DONE")) {
+    check_same_curve(config, options.run.out);
+    return train::Outcome::kDone;
+  }
   if (options.run.resume) {
     options.run.resume = fs::exists(options.run.out + "/checkpoints");
     options.run.overwrite = !options.run.resume;  // it was stopped before its first checkpoint
   }
-  return train::run_training(options, Options("train", train::describe(options)).to_json(), hooks);
+  return train::run_training(options, config, hooks);
 }
 
 CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
@@ -59,7 +60,6 @@ CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
   auto base = trained;
   prune.run = trained.run.out;
   base.run.out = default_out(base, prune);
-  if (is_finished(base)) return {read_curve(base.run.out)};
   auto written = base;
   auto table = describe(prune);
   for (auto& part : train::describe(written)) table.push_back(std::move(part));

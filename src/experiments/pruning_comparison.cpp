@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "core/error.h"
@@ -86,7 +87,11 @@ std::string field(const std::string& text) {
 }
 
 std::string title_of(const std::string& protocol) {
-  if (protocol == "imp") return "Iterative magnitude pruning";
+  const std::map<std::string, std::string> known = {
+      {"one-shot", "One-shot, no training after"},
+      {"one-shot-recalibrated", "One-shot, BatchNorm recalibrated"},
+      {"imp", "Iterative magnitude pruning"}};
+  if (const auto found = known.find(protocol); found != known.end()) return found->second;
   std::string title = protocol;
   std::replace(title.begin(), title.end(), '-', ' ');
   title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
@@ -95,6 +100,7 @@ std::string title_of(const std::string& protocol) {
 
 report::Series series_of(const CurveGroup& group) {
   report::Series series;
+  series.style = report::Series::Style::kLinePoints;
   series.label = group.label;
   for (size_t i = 0; i < group.density.size(); ++i) {
     series.x.push_back(100 * group.density[i]);
@@ -106,9 +112,43 @@ report::Series series_of(const CurveGroup& group) {
   return series;
 }
 
+// Panels are compared: they share the axis of accuracy.
+void share_axis(report::Figure& figure) {
+  double low = 100, high = 0;
+  for (const auto& panel : figure.panels) {
+    for (const auto& series : panel.series) {
+      for (const auto* list : {&series.y, &series.low, &series.high}) {
+        for (const double y : *list) {
+          low = std::min(low, y);
+          high = std::max(high, y);
+        }
+      }
+    }
+  }
+  const double room = std::max(0.5, 0.04 * (high - low));
+  for (auto& panel : figure.panels) {
+    panel.y_low = std::max(0.0, low - room);
+    panel.y_high = std::min(100.0, high + room);
+  }
+}
+
+// "Lines: means over 3 seeds; bands: lowest to highest": nothing without bands.
+std::string title_of(const std::vector<CurveGroup>& groups) {
+  int64_t fewest = groups[0].num_seeds, most = fewest;
+  for (const auto& group : groups) {
+    fewest = std::min(fewest, group.num_seeds);
+    most = std::max(most, group.num_seeds);
+  }
+  if (most < 2) return "";
+  const auto count = fewest == most ? std::to_string(most)
+                                    : std::to_string(fewest) + " to " + std::to_string(most);
+  return "Lines: means over " + count + " seeds; bands: from the lowest to the highest";
+}
+
 report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
   report::Figure figure;
   figure.name = name;
+  figure.title = title_of(groups);
   for (const auto& group : groups) {
     const auto title = title_of(group.protocol);
     auto panel = std::find_if(figure.panels.begin(), figure.panels.end(),
@@ -123,6 +163,7 @@ report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>&
     }
     panel->series.push_back(series_of(group));
   }
+  share_axis(figure);
   return figure;
 }
 

@@ -212,9 +212,7 @@ constexpr std::array kFreeOptions = {
 
 void check_same_run(const Json& now, const Json& before, const std::string& path) {
   for (const auto& [key, value] : now.items()) {
-    if (key == "about" || key.starts_with("measure") ||
-        std::find(kFreeOptions.begin(), kFreeOptions.end(), key) != kFreeOptions.end())
-      continue;
+    if (key == "about" || may_change_at_resume(key)) continue;
     UNLAZY_CHECK_USAGE(!before.contains(key) || before.at(key) == value, path, ": was run with ",
                        key, " ", before.at(key).dump(), ", but --resume was given ", value.dump(),
                        "; leave the flag out, or start a new run with another --out");
@@ -239,6 +237,11 @@ const char* precision_name(c10::ScalarType dtype) {
 }
 
 }  // namespace
+
+bool may_change_at_resume(const std::string& option) {
+  return option.starts_with("measure") ||
+         std::find(kFreeOptions.begin(), kFreeOptions.end(), option) != kFreeOptions.end();
+}
 
 Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t start,
               const Hooks& hooks) {

@@ -36,6 +36,10 @@ enum class Outcome { kDone, kInterrupted };
 Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t start,
               const Hooks& hooks);
 
+/// May a resumed run change this option? Where it is computed, what is measured and written, how
+/// long it trains.
+bool may_change_at_resume(const std::string& option);
+
 /// Opens the run directory that the options name, builds the experiment, resumes it when asked to,
 /// and trains. `config`: the resolved options, for config.json.
 Outcome run_training(const TrainOptions& options, const nlohmann::ordered_json& config,

@@ -16,6 +16,7 @@
 #include "prune/small_network.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "train/experiment.h"
 #include "train/loop.h"
 
@@ -23,26 +24,14 @@ namespace unlazy {
 namespace {
 
 train::TrainOptions small_run(const std::string& precision = "fp64") {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
-  o.data.train_size = 64;
-  o.data.test_size = 16;
-  o.batch.batch_size = 16;
-  o.model.name = "mlp";
-  o.model.hidden_width = 12;
-  o.model.hidden_layers = 1;
+  auto o = testing::small_run();
   o.noise.kind = "flip";
   o.noise.rate = 0.2;
-  o.optimizer.momentum = 0.9;
   o.optimizer.weight_decay = 0.01;
-  o.schedule.lr = 0.05;
-  o.run.max_steps = 6;
   o.run.checkpoint_every = Step::iterations(3);
   o.run.curve_ema = 0;
   o.measure.every = Step::iterations(3);
-  o.compute.device = "cpu";
   o.compute.precision = precision;
-  o.compute.threads = 1;
   return o;
 }
 
