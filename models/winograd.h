@@ -2,7 +2,7 @@
 //   y = A^T [ (G g G^T) * (B^T d B) ] A     for each tile of 4 x 4 outputs, d its 6 x 6 inputs,
 // F(4 x 4, 3 x 3) of Lavin and Gray 2016 ("Fast Algorithms for Convolutional Neural Networks",
 // section 4): 36 products a tile and channel pair instead of 144, as matrix products over channels.
-// Rounding errors are some ten times those of the direct sum (about 1e-6 of the largest output).
+// Rounding errors are some tens of times those of the direct sum: about 1e-5 of the largest output.
 // Not differentiable; bf16 is not served, since its rounding would be magnified.
 #pragma once
 

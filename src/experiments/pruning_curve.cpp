@@ -173,7 +173,7 @@ PruningCurve read_curve(const std::string& folder) {
   curve.criterion = json.at("criterion");
   curve.precision = json.at("precision");
   curve.seed = json.at("seed");
-  curve.settings = json.at("settings").get<Settings>();
+  curve.settings = json.value("settings", Settings());
   for (const auto& level : json.at("levels")) curve.levels.push_back(level_of(level));
   return curve;
 }

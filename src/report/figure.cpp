@@ -138,15 +138,18 @@ std::pair<double, double> short_decades(const Panel& panel) {
   return {least, most};
 }
 
-// 1, 2, 5, 10, ... from `low` to `high`; 2 and 5 only where there is room.
+// 1, 2, 5, 10, ... from `low` to `high`: whole decades where there is little room, more where there
+// is much.
 std::string decade_ticks(double low, double high) {
   std::string list;
-  const bool has_room = high / low < 200;
+  const std::vector<double> digits = high / low < 6     ? std::vector<double>{1, 2, 3, 4, 5, 6, 8}
+                                     : high / low < 200 ? std::vector<double>{1, 2, 5}
+                                                        : std::vector<double>{1};
   for (int power = static_cast<int>(std::floor(std::log10(low))); power <= std::log10(high);
        ++power) {
-    for (const double digit : {1.0, 2.0, 5.0}) {
+    for (const double digit : digits) {
       const double tick = digit * std::pow(10.0, power);
-      if (tick < low * 0.999 || tick > high * 1.001 || (digit > 1 && !has_room)) continue;
+      if (tick < low * 0.999 || tick > high * 1.001) continue;
       list += (list.empty() ? "" : ",") + number_text(std::stod(rounded_text(tick, 3)));
     }
   }

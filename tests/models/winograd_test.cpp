@@ -34,7 +34,7 @@ TEST(Winograd, IsTheConvolution) {
     const auto direct = at::conv2d(x, w, {}, 1, 1), fast = winograd_conv(x, winograd_weights(w));
     ASSERT_EQ(fast.sizes(), direct.sizes());
     EXPECT_TRUE(fast.is_contiguous(at::MemoryFormat::ChannelsLast));
-    EXPECT_LT(largest(fast - exact), 1e-5 * largest(exact)) << c.in << " " << c.height;
+    EXPECT_LT(largest(fast - exact), 3e-5 * largest(exact)) << c.in << " " << c.height;
   }
 }
 
