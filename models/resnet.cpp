@@ -9,6 +9,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
 #include <numeric>
@@ -22,6 +23,16 @@ namespace unlazy::models {
 namespace {
 
 namespace nn = torch::nn;
+
+// torch::nn::Conv2d that FastConvolutions can take over.
+class ConvImpl : public nn::Conv2dImpl {
+ public:
+  using nn::Conv2dImpl::Conv2dImpl;
+  at::Tensor forward(const at::Tensor& x) {
+    return conv2d(x, weight, bias, options.stride()->at(0), weight.size(2) / 2);
+  }
+};
+TORCH_MODULE(Conv);
 
 Conv conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
   return Conv(nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));

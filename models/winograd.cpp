@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -198,21 +199,19 @@ FastConvolutions::FastConvolutions() {
 }
 FastConvolutions::~FastConvolutions() { fast_convolutions = nullptr; }
 
-FastConvolutions* FastConvolutions::current() { return fast_convolutions; }
-
 at::Tensor FastConvolutions::conv(const at::Tensor& x, const at::Tensor& weight) {
-  auto& transformed = transformed_[weight.const_data_ptr()];
-  if (!transformed.defined()) transformed = winograd_weights(weight);
-  return winograd_conv(x, transformed);
+  auto& known = weights_[weight.const_data_ptr()];
+  if (!known.plain.defined()) known = {weight, winograd_weights(weight)};
+  return winograd_conv(x, known.transformed);
 }
 
-at::Tensor ConvImpl::forward(const at::Tensor& x) {
-  auto* fast = FastConvolutions::current();
-  const bool is_plain = options.stride()->at(0) == 1 && options.stride()->at(1) == 1 &&
-                        !bias.defined() && options.groups() == 1;
-  if (fast != nullptr && is_plain && !at::GradMode::is_enabled() && can_use_winograd(x, weight))
-    return fast->conv(x, weight);
-  return Conv2dImpl::forward(x);
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  int64_t stride, int64_t padding) {
+  const bool is_served = fast_convolutions != nullptr && !at::GradMode::is_enabled() &&
+                         stride == 1 && padding == 1 && !bias.defined() &&
+                         can_use_winograd(x, weight);
+  return is_served ? fast_convolutions->conv(x, weight)
+                   : at::conv2d(x, weight, bias, stride, padding);
 }
 
 }  // namespace unlazy::models

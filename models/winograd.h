@@ -7,9 +7,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/pimpl.h>
-
+#include <cstdint>
 #include <unordered_map>
 
 namespace unlazy::models {
@@ -35,20 +33,19 @@ class FastConvolutions {
   FastConvolutions(const FastConvolutions&) = delete;
   FastConvolutions& operator=(const FastConvolutions&) = delete;
 
-  /// The one that lives in this thread; null for none.
-  static FastConvolutions* current();
+ private:
+  friend at::Tensor conv2d(const at::Tensor&, const at::Tensor&, const at::Tensor&, int64_t,
+                           int64_t);
   at::Tensor conv(const at::Tensor& x, const at::Tensor& weight);
 
- private:
-  std::unordered_map<const void*, at::Tensor> transformed_;  // by the address of the weights
+  struct Weights {
+    at::Tensor plain, transformed;  // plain: holds the address
+  };
+  std::unordered_map<const void*, Weights> weights_;  // by the address of the weights
 };
 
-/// torch::nn::Conv2d that FastConvolutions can take over.
-class ConvImpl : public torch::nn::Conv2dImpl {
- public:
-  using torch::nn::Conv2dImpl::Conv2dImpl;
-  at::Tensor forward(const at::Tensor& x);
-};
-TORCH_MODULE(Conv);
+/// at::conv2d, which FastConvolutions can take over: what networks call.
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  int64_t stride, int64_t padding);
 
 }  // namespace unlazy::models

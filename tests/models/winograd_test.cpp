@@ -7,6 +7,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
+#include <torch/nn/module.h>
 
 #include "models/model.h"
 
@@ -48,6 +49,18 @@ TEST(Winograd, ServesWhatItCan) {
   EXPECT_FALSE(can_use_winograd(channels_last(at::randn({1, 64, 2, 2})), w));
   EXPECT_FALSE(
       can_use_winograd(channels_last(at::randn({1, 16, 4, 4})), at::randn({16, 16, 3, 3})));
+}
+
+// Weights that are made for the call, as scaled ones are, may lie where others lay before.
+TEST(Winograd, TemporaryWeightsAreNotMistaken) {
+  const at::NoGradGuard no_grad;
+  const auto x = channels_last(at::randn({1, 64, 4, 4})), w = at::randn({64, 64, 3, 3});
+  const FastConvolutions guard;
+  for (const double scale : {1.0, 2.0, 3.0}) {
+    const auto y = conv2d(x, w * scale, {}, 1, 1);
+    const auto expected = at::conv2d(x, w * scale, {}, 1, 1);
+    EXPECT_LT(largest(y - expected), 3e-5 * largest(expected)) << scale;
+  }
 }
 
 TEST(Winograd, NetworksTakeItOnlyWhenAskedAndWithoutGradients) {
