@@ -75,7 +75,10 @@ BatchReader::BatchReader(const Dataset& dataset, const Normalization& normalizat
     : images_(dataset.images.to(device)),
       options_(options),
       seed_(seed),
-      table_(normalization_table(normalization, dtype).to(device)) {}
+      table_(normalization_table(normalization, dtype).to(device)) {
+  UNLAZY_CHECK(images_.dim() == 4 && images_.size(3) == table_.size(0),
+               "batches: images are [N, H, W, 3], red, green and blue; got ", images_.sizes());
+}
 
 std::vector<Crop> BatchReader::crops(int64_t step, int64_t count) const {
   const auto padding = static_cast<int32_t>(options_.crop_padding);

@@ -58,7 +58,8 @@ struct Crop {
 /// Turns samples into network input: gather, crop, flip, normalise, convert; one pass over memory.
 class BatchReader {
  public:
-  /// Moves the images to `device` once. `dtype`: Float, BFloat16 or Double.
+  /// Moves the images to `device` once. `dtype`: Float, BFloat16 or Double. Throws Error when the
+  /// images do not have three channels.
   BatchReader(const Dataset& dataset, const Normalization& normalization,
               const BatchOptions& options, uint64_t seed, c10::Device device,
               c10::ScalarType dtype);

@@ -16,7 +16,7 @@ namespace unlazy::data {
 /// N images with their classes. 9.2 KB an image for 32 x 32 x 3: a training set fits on the device
 /// whole, and a batch is a gather by index.
 struct Dataset {
-  at::Tensor images;                 // [N, H, W, C] uint8, contiguous, RGB order
+  at::Tensor images;                 // [N, H, W, 3] uint8, contiguous, RGB order
   at::Tensor labels;                 // [N] int64, 0 .. K-1
   std::vector<std::string> classes;  // K names
 

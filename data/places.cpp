@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
+#include "core/paths.h"
 
 namespace unlazy::data {
 namespace {
@@ -36,13 +37,6 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// `bin/unlazy` has its data in `share/unlazy/data`.
-fs::path installed_sample() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return (program.parent_path().parent_path() / "share/unlazy/data/sample").lexically_normal();
-}
-
 bool has_file(const fs::path& folder, std::string_view file) {
   std::error_code error;
   return fs::is_regular_file(folder / file, error);
@@ -61,8 +55,8 @@ std::vector<std::string> search_places(std::string_view source) {
     if (!is_sample) places.push_back(dir);
   }
   if (is_sample) {
-    places.push_back(installed_sample());
-    places.push_back(UNLAZY_SOURCE_DIR "/data/sample");
+    const auto shipped = resource_places("data/sample");
+    places.insert(places.end(), shipped.begin(), shipped.end());
     return places;
   }
   places.push_back("data" / folder);

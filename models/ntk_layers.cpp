@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/winograd.h"
 
 namespace unlazy::models {
 namespace {
@@ -105,7 +106,7 @@ at::Tensor ScaledConv2dImpl::forward(const at::Tensor& x) {
   const int64_t half = shape_.kernel / 2;
   // At stride 1 the two paddings are one, and the convolution does it without a copy.
   if (shape_.padding == Padding::kHalf || shape_.stride == 1)
-    return at::conv2d(x, w, b, shape_.stride, half);
+    return conv2d(x, w, b, shape_.stride, half);
   return at::conv2d(pad_same(x, shape_.kernel, shape_.stride), w, b, shape_.stride);
 }
 

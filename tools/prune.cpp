@@ -1,12 +1,10 @@
 // unlazy prune: accuracy against remaining weights, of one run, of several, or the whole way to
 // Figure 1c.
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "core/error.h"
-#include "core/paths.h"
 #include "experiments/figure1c.h"
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_curve.h"
@@ -61,10 +59,7 @@ struct Choice {
            .target = &runs,
            .help = "Folders of several runs: a curve of each, compared in one picture; runs that "
                    "differ in the seed make a band."},
-          {.name = "preset",
-           .target = &preset,
-           .help = "Settings read before --config and flags: fig1c (the paper's networks, for a "
-                   "GPU) or fig1c-quick (minutes on two cores, on the sample of CIFAR-10)."}}},
+          preset_option(preset, "prune")}},
         experiments::describe(figure)};
     for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
     for (auto& table : train::describe(train)) list.push_back(std::move(table));
@@ -74,11 +69,10 @@ struct Choice {
   // Defaults < preset < the run's own options < flags.
   std::vector<std::string> parse(const std::vector<std::string>& arguments,
                                  const std::string& run = {}) {
-    auto words = options.parse(arguments);
-    if (!preset.empty()) options.read_file(find_preset(preset, "prune"));
+    parse_with_preset(options, preset, arguments);
     if (!run.empty()) prune.run = run;
     if (!prune.run.empty()) train = experiments::options_of_run(prune.run);
-    words = options.parse(arguments);
+    const auto words = options.parse(arguments);
     if (!run.empty()) prune.run = run;
     return words;
   }
@@ -145,10 +139,6 @@ class Prune : public Command {
       choice.train.run.out = experiments::default_out(choice.train, choice.prune);
       const auto& folder = choice.train.run.out;
       std::cout << folder << "\n";
-      if (choice.train.run.resume && std::filesystem::exists(folder + "/DONE")) {
-        curves.push_back(experiments::read_curve(folder));
-        continue;
-      }
       auto result = experiments::make_pruning_curve(choice.train, choice.prune,
                                                     choice.options.to_json(), hooks_for(interrupt));
       if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);

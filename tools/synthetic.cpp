@@ -11,7 +11,6 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "core/paths.h"
 #include "core/version.h"
 #include "interrupt.h"
 #include "report/figure.h"
@@ -37,10 +36,7 @@ struct RunOptions {
 OptionTable describe(RunOptions& o) {
   return {"Run",
           {
-              {.name = "preset",
-               .target = &o.preset,
-               .help = "Settings of a figure of the paper, read before --config and flags: " +
-                       join(preset_names("synthetic")) + "."},
+              preset_option(o.preset, "synthetic"),
               {.name = "out",
                .target = &o.out,
                .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},
@@ -76,10 +72,7 @@ class Synthetic : public Command {
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
-    auto words = options_.parse(arguments);
-    if (run_.preset.empty()) return words;
-    options_.read_file(find_preset(run_.preset, "synthetic"));
-    return options_.parse(arguments);  // what was given wins over the preset
+    return parse_with_preset(options_, run_.preset, arguments);
   }
 
   int run(const std::vector<std::string>& words) override {

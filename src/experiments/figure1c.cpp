@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "experiments/pruning_comparison.h"
+#include "experiments/pruning_settings.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -43,7 +44,6 @@ CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
   auto base = trained;
   prune.run = trained.run.out;
   base.run.out = default_out(base, prune);
-  if (is_finished(base)) return {read_curve(base.run.out)};
   auto written = base;
   auto table = describe(prune);
   for (auto& part : train::describe(written)) table.push_back(std::move(part));

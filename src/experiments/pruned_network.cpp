@@ -11,6 +11,7 @@
 #include "core/safetensors.h"
 #include "models/frozen_statistics.h"
 #include "models/weights.h"
+#include "models/winograd.h"
 #include "prune/multiply_adds.h"
 
 namespace unlazy::experiments {
@@ -73,6 +74,7 @@ void PrunedNetwork::recalibrate(int64_t num_batches) {
 CurveLevel PrunedNetwork::evaluate(double target) {
   const auto begin = std::chrono::steady_clock::now();
   const auto subject = experiment_.subject();
+  const models::FastConvolutions fast;
   const auto result = measure::evaluate(subject, subject.test);
   CurveLevel level;
   level.loss = result.loss.item<double>();

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "experiments/pruning_settings.h"
 #include "report/figure.h"
 
 namespace unlazy::experiments {
@@ -16,13 +18,45 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-bool is_member(const CurveGroup& group, const PruningCurve& curve) {
-  return group.label == curve.label && group.protocol == curve.protocol;
+using Members = std::vector<const PruningCurve*>;
+
+bool are_seeds(const PruningCurve& a, const PruningCurve& b) {
+  return a.label == b.label && a.protocol == b.protocol && a.settings == b.settings;
 }
 
-CurveGroup group_of(const std::vector<const PruningCurve*>& members) {
+std::vector<Members> members_of_groups(const std::vector<PruningCurve>& curves) {
+  std::vector<Members> groups;
+  for (const auto& curve : curves) {
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Members& g) { return are_seeds(*g[0], curve); });
+    if (group == groups.end()) group = groups.insert(groups.end(), Members());
+    for (const auto* other : *group) {
+      UNLAZY_CHECK(other->seed != curve.seed, "prune: ", other->run, " and ", curve.run,
+                   " have the same settings and seed ", curve.seed, "; compare one of them");
+    }
+    group->push_back(&curve);
+  }
+  return groups;
+}
+
+// "flip 0.1 momentum 0.9": what tells this group from others of its label and protocol.
+std::string label_among(const Members& group, const std::vector<Members>& groups) {
+  std::vector<Settings> rivals;
+  for (const auto& other : groups) {
+    if (other[0]->label == group[0]->label && other[0]->protocol == group[0]->protocol)
+      rivals.push_back(other[0]->settings);
+  }
+  std::string label = group[0]->label;
+  for (const auto& name : differing(rivals)) {
+    const auto found = group[0]->settings.find(name);
+    label += " " + name + " " + (found == group[0]->settings.end() ? "" : found->second);
+  }
+  return label;
+}
+
+CurveGroup group_of(const Members& members, const std::string& label) {
   CurveGroup group;
-  group.label = members[0]->label;
+  group.label = label;
   group.protocol = members[0]->protocol;
   group.num_seeds = static_cast<int64_t>(members.size());
   for (size_t i = 0; i < members[0]->levels.size(); ++i) {
@@ -47,8 +81,17 @@ CurveGroup group_of(const std::vector<const PruningCurve*>& members) {
   return group;
 }
 
+// A field of a table: in quotes where a comma would part it.
+std::string field(const std::string& text) {
+  return text.find(',') == std::string::npos ? text : '"' + text + '"';
+}
+
 std::string title_of(const std::string& protocol) {
-  if (protocol == "imp") return "Iterative magnitude pruning";
+  const std::map<std::string, std::string> known = {
+      {"one-shot", "One-shot, no training after"},
+      {"one-shot-recalibrated", "One-shot, BatchNorm recalibrated"},
+      {"imp", "Iterative magnitude pruning"}};
+  if (const auto found = known.find(protocol); found != known.end()) return found->second;
   std::string title = protocol;
   std::replace(title.begin(), title.end(), '-', ' ');
   title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
@@ -57,6 +100,7 @@ std::string title_of(const std::string& protocol) {
 
 report::Series series_of(const CurveGroup& group) {
   report::Series series;
+  series.style = report::Series::Style::kLinePoints;
   series.label = group.label;
   for (size_t i = 0; i < group.density.size(); ++i) {
     series.x.push_back(100 * group.density[i]);
@@ -68,9 +112,43 @@ report::Series series_of(const CurveGroup& group) {
   return series;
 }
 
+// Panels are compared: they share the axis of accuracy.
+void share_axis(report::Figure& figure) {
+  double low = 100, high = 0;
+  for (const auto& panel : figure.panels) {
+    for (const auto& series : panel.series) {
+      for (const auto* list : {&series.y, &series.low, &series.high}) {
+        for (const double y : *list) {
+          low = std::min(low, y);
+          high = std::max(high, y);
+        }
+      }
+    }
+  }
+  const double room = std::max(0.5, 0.04 * (high - low));
+  for (auto& panel : figure.panels) {
+    panel.y_low = std::max(0.0, low - room);
+    panel.y_high = std::min(100.0, high + room);
+  }
+}
+
+// "Lines: means over 3 seeds; bands: lowest to highest": nothing without bands.
+std::string title_of(const std::vector<CurveGroup>& groups) {
+  int64_t fewest = groups[0].num_seeds, most = fewest;
+  for (const auto& group : groups) {
+    fewest = std::min(fewest, group.num_seeds);
+    most = std::max(most, group.num_seeds);
+  }
+  if (most < 2) return "";
+  const auto count = fewest == most ? std::to_string(most)
+                                    : std::to_string(fewest) + " to " + std::to_string(most);
+  return "Lines: means over " + count + " seeds; bands: from the lowest to the highest";
+}
+
 report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
   report::Figure figure;
   figure.name = name;
+  figure.title = title_of(groups);
   for (const auto& group : groups) {
     const auto title = title_of(group.protocol);
     auto panel = std::find_if(figure.panels.begin(), figure.panels.end(),
@@ -85,26 +163,16 @@ report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>&
     }
     panel->series.push_back(series_of(group));
   }
+  share_axis(figure);
   return figure;
 }
 
 }  // namespace
 
 std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves) {
+  const auto members = members_of_groups(curves);
   std::vector<CurveGroup> groups;
-  for (const auto& curve : curves) {
-    if (std::any_of(groups.begin(), groups.end(),
-                    [&](const auto& group) { return is_member(group, curve); }))
-      continue;
-    std::vector<const PruningCurve*> members;
-    CurveGroup key;
-    key.label = curve.label;
-    key.protocol = curve.protocol;
-    for (const auto& other : curves) {
-      if (is_member(key, other)) members.push_back(&other);
-    }
-    groups.push_back(group_of(members));
-  }
+  for (const auto& group : members) groups.push_back(group_of(group, label_among(group, members)));
   return groups;
 }
 
@@ -140,11 +208,11 @@ bool write_comparison(const std::string& folder, const std::string& name,
   summary << "protocol,label,seeds,area_under_curve,density_of_1_point_drop\n";
   for (const auto& group : groups) {
     for (size_t i = 0; i < group.density.size(); ++i) {
-      rows << group.protocol << ',' << group.label << ',' << number_text(group.density[i]) << ','
-           << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
+      rows << group.protocol << ',' << field(group.label) << ',' << number_text(group.density[i])
+           << ',' << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
            << number_text(group.high[i]) << ',' << group.num_seeds << '\n';
     }
-    summary << group.protocol << ',' << group.label << ',' << group.num_seeds << ','
+    summary << group.protocol << ',' << field(group.label) << ',' << group.num_seeds << ','
             << number_text(group.area) << ',' << number_text(group.drop_density) << '\n';
   }
   std::filesystem::create_directories(folder);

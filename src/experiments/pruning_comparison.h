@@ -9,9 +9,9 @@
 
 namespace unlazy::experiments {
 
-/// The curves of one label and protocol, over their seeds.
+/// The curves of one protocol that differ in the seed alone.
 struct CurveGroup {
-  std::string label, protocol;
+  std::string label, protocol;  // settings in which groups of one label differ are in it
   int64_t num_seeds = 0;
   std::vector<double> density;          // falling
   std::vector<double> mean, low, high;  // accuracy, and its least and greatest value
@@ -19,8 +19,8 @@ struct CurveGroup {
   double drop_density = 0;              // density_of_drop() of the mean
 };
 
-/// Groups curves in the order of their first member. Throws Error when the members of a group have
-/// different levels.
+/// Groups curves whose protocol and settings are the same, in the order of their first member.
+/// Throws Error when the members of a group have different levels or the same seed.
 std::vector<CurveGroup> group_curves(const std::vector<PruningCurve>& curves);
 
 /// The mean accuracy over the logarithm of the density, by trapezoids, from the first to the last

@@ -141,6 +141,7 @@ void write_curve(const std::string& folder, const PruningCurve& curve) {
   json["criterion"] = curve.criterion;
   json["precision"] = curve.precision;
   json["seed"] = curve.seed;
+  json["settings"] = curve.settings;
   std::ostringstream table, layers;
   table << "level,target,density,weights,parameters,test_loss,test_accuracy,multiply_adds,"
            "speed_up,seconds,images_per_second\n";
@@ -172,6 +173,7 @@ PruningCurve read_curve(const std::string& folder) {
   curve.criterion = json.at("criterion");
   curve.precision = json.at("precision");
   curve.seed = json.at("seed");
+  curve.settings = json.value("settings", Settings());
   for (const auto& level : json.at("levels")) curve.levels.push_back(level_of(level));
   return curve;
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -57,14 +58,17 @@ struct CurveLevel {
   std::vector<prune::LayerCount> layers;
 };
 
+/// Option to value, as the user would write it.
+using Settings = std::map<std::string, std::string>;
+
 struct PruningCurve {
-  std::string run;  // folder or file of the weights
-  std::string
-      label;  // "flip 0.1": what to call it among others; runs that differ in the seed share it
+  std::string run;       // folder or file of the weights
+  std::string label;     // "flip 0.1": what to call it among others
   std::string protocol;  // "one-shot", "one-shot-recalibrated", "imp", ...
   std::string criterion;
   std::string precision;  // of evaluation
   int64_t seed = 0;
+  Settings settings;  // all else that it was made with (pruning_settings.h)
   std::vector<CurveLevel> levels;
 };
 
@@ -83,10 +87,11 @@ std::string default_out(const train::TrainOptions& base, const PruneOptions& opt
 ///   level-NN/mask.safetensors, with save_weights level-NN/model.safetensors, and for protocols
 ///   that train level-NN/train, a run directory
 /// `base`: how the run was trained; with its --weights and no --run those weights are pruned; with
-/// neither, the network is trained first, in OUT/dense. With base.run.resume finished trainings of
-/// an interrupted curve are taken as they are. Throws misuse Errors for options that exclude each
-/// other, and Error for a run without the checkpoint that is needed. When interrupted the curve has
-/// the levels that were done, and nothing is written but the runs.
+/// neither, the network is trained first, in OUT/dense. With base.run.resume an interrupted curve
+/// goes on: finished trainings and measured levels are taken as they are, a training that was
+/// stopped is resumed. Throws misuse Errors for options that exclude each other or are not those
+/// that a resumed curve was begun with, and Error for a run without the checkpoint that is needed.
+/// When interrupted the curve has the levels that were done, which are in OUT/unfinished.
 struct CurveResult {
   PruningCurve curve;
   train::Outcome outcome = train::Outcome::kDone;

@@ -1,6 +1,4 @@
-// The protocols of a pruning curve: see pruning_curve.h.
-// Each level's training is an ordinary run (OUT/level-NN/train) with --mask, --weights and
-// --start-at, so that it can be repeated, resumed and looked at as any other.
+// The protocols of a pruning curve: see pruning_curve.h. Trainings are in level_training.h.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -12,9 +10,10 @@
 #include "core/format.h"
 #include "core/safetensors.h"
 #include "core/version.h"
+#include "experiments/level_training.h"
 #include "experiments/pruned_network.h"
 #include "experiments/pruning_curve.h"
-#include "models/weights.h"
+#include "experiments/pruning_settings.h"
 #include "prune/filters.h"
 #include "prune/select.h"
 #include "train/run_dir.h"
@@ -26,9 +25,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using train::Outcome;
 
-// Added to the seed for the new initialisation of reinit.
-constexpr uint64_t kNewInitialisation = 1000;
-
 class Stopwatch {
  public:
   double seconds() const {
@@ -38,8 +34,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
-
-bool is_rewinding(const PruneOptions& o) { return o.protocol == "imp" || o.protocol == "random"; }
 
 void check(const train::TrainOptions& base, const PruneOptions& o) {
   UNLAZY_CHECK_USAGE(!o.recalibrate_bn || o.protocol == "one-shot" || o.protocol == "filters",
@@ -63,30 +57,12 @@ std::string level_folder(const std::string& out, size_t level) {
   return out + name;
 }
 
-std::string checkpoint_file(const std::string& run, int64_t step) {
-  char name[64];
-  std::snprintf(name, sizeof name, "/checkpoints/%08lld/model.safetensors",
-                static_cast<long long>(step));
-  return run + name;
-}
-
-std::string newest_checkpoint(const std::string& run) {
-  const fs::path folder = fs::path(run) / "checkpoints";
-  int64_t newest = -1;
-  if (fs::exists(folder)) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      const auto name = entry.path().filename().string();
-      if (name.find_first_not_of("0123456789") == std::string::npos)
-        newest = std::max<int64_t>(newest, std::stoll(name));
-    }
+std::string label_of(const train::TrainOptions& o) {
+  std::string label = "no noise";
+  if (o.noise.kind != "none") {
+    label = o.noise.kind + " " + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
   }
-  UNLAZY_CHECK(newest >= 0, run, ": has no checkpoint to prune; train it first");
-  return checkpoint_file(run, newest);
-}
-
-std::string label_of(const noise::NoiseOptions& noise) {
-  if (noise.kind == "none") return "no noise";
-  return noise.kind + " " + number_text(noise.rate > 0 ? noise.rate : noise.sigma);
+  return o.optimizer.name == "sgd" ? label : label + " " + o.optimizer.name;
 }
 
 class CurveMaker {
@@ -105,14 +81,16 @@ class CurveMaker {
   }
 
   CurveResult make() {
+    if (is_finished()) return {read_curve(out_)};
     const train::RunDir folder = open();
     CurveResult result;
-    result.curve.label = label_of(base_.noise);
+    result.curve.label = label_of(base_);
     result.curve.protocol = protocol_name(o_);
     result.curve.criterion = o_.criterion.name;
     result.curve.seed = base_.run.seed;
+    result.curve.settings = settings_of(base_, o_);
     if (train_first() == Outcome::kInterrupted) return {result.curve, Outcome::kInterrupted};
-    const std::string trained = source_.empty() ? base_.run.weights : newest_checkpoint(source_);
+    const std::string trained = source_.empty() ? base_.run.weights : newest_weights(source_);
     result.curve.run = source_.empty() ? trained : source_;
 
     PrunedNetwork network(base_, trained);
@@ -124,13 +102,23 @@ class CurveMaker {
                                                 : retrain(network, trained, result.curve);
     if (result.outcome == Outcome::kDone) {
       write_curve(out_, result.curve);
+      fs::remove_all(unfinished());
       folder.mark_done();
     }
     return result;
   }
 
  private:
-  train::RunDir open() const {
+  // All that is asked for was there before, with --resume.
+  bool is_finished() const {
+    if (!base_.run.resume || !fs::exists(out_ + "/DONE")) return false;
+    check_same_curve(config_, out_);
+    const auto levels = read_curve(out_).levels;
+    return std::equal(levels.begin(), levels.end(), densities_.begin(), densities_.end(),
+                      [](const auto& level, double density) { return level.target == density; });
+  }
+
+  train::RunDir open() {
     using Mode = train::RunDir::Mode;
     const bool is_there = fs::exists(out_ + "/config.json");
     const auto mode = base_.run.overwrite            ? Mode::kOverwrite
@@ -138,6 +126,13 @@ class CurveMaker {
                                                      : Mode::kNew;
     train::RunDir folder(out_, mode);
     if (base_.run.overwrite) remove_levels();
+    if (mode == Mode::kResume) {
+      check_same_curve(config_, out_);
+      for (const auto& before : {unfinished(), out_}) {
+        if (measured_.empty() && fs::exists(before + "/curve.json"))
+          measured_ = read_curve(before).levels;
+      }
+    }
     Json resolved = config_;
     resolved["out"] = out_;
     resolved["resume"] = false;
@@ -152,8 +147,8 @@ class CurveMaker {
       const auto name = entry.path().filename().string();
       if (name.rfind("level-", 0) == 0 || name == "dense") fs::remove_all(entry.path());
     }
-    for (const char* name : {"curve.json", "curve.csv", "layers.csv"})
-      fs::remove(out_ + "/" + name);
+    for (const char* name : {"curve.json", "curve.csv", "layers.csv", "unfinished"})
+      fs::remove_all(out_ + "/" + name);
   }
 
   // Where there is neither a run nor a file, the network is trained here.
@@ -174,12 +169,13 @@ class CurveMaker {
     // The one sort is shared out among the levels.
     const double share = sorting.seconds() / static_cast<double>(masks.size());
     for (size_t i = 0; i < masks.size(); ++i) {
+      if (take_measured(i, curve)) continue;
       if (hooks_.should_stop && hooks_.should_stop()) return Outcome::kInterrupted;
       const Stopwatch watch;
       network.apply(masks[i]);
       if (o_.recalibrate_bn) network.recalibrate(o_.recalibrate_batches);
-      add_level(network, i, curve, share, watch);
       if (o_.save_weights) save_mask(network, i, masks[i]);
+      add_level(network, i, curve, share, watch);
     }
     return Outcome::kDone;
   }
@@ -189,6 +185,7 @@ class CurveMaker {
     const auto dense = network.evaluate(1);
     const auto tensors = network.experiment().named_tensors();
     for (size_t i = 0; i < densities_.size(); ++i) {
+      if (take_measured(i, curve)) continue;
       if (hooks_.should_stop && hooks_.should_stop()) return Outcome::kInterrupted;
       const Stopwatch watch;
       const auto filters = prune::choose_filters(tensors, o_.filter_score, densities_[i]);
@@ -228,12 +225,14 @@ class CurveMaker {
         save_mask(network, i, mask);
         seconds = pruning.seconds();
         const std::string folder = level_folder(out_, i) + "/train";
-        const auto options = level_options(network, i, trained);
+        const auto options = level_options(network.experiment(), base_, o_,
+                                           {level_folder(out_, i), source_, trained});
         if (run_training(options, folder) == Outcome::kInterrupted) return Outcome::kInterrupted;
-        trained = newest_checkpoint(folder);
+        trained = newest_weights(folder);
       }
       const Stopwatch watch;
       network.load(trained);
+      if (take_measured(i, curve)) continue;
       network.apply(mask);
       add_level(network, i, curve, seconds, watch);
     }
@@ -253,61 +252,6 @@ class CurveMaker {
     const bool is_power = o_.levels.densities.empty() && o_.levels.range.empty();
     const double fraction = is_power ? o_.levels.fraction : 1 - densities_[level] / before;
     return prune::next_mask(scores, pool_, fraction, mask);
-  }
-
-  train::TrainOptions level_options(PrunedNetwork& network, size_t level,
-                                    const std::string& trained) {
-    auto options = base_;
-    options.run.mask = level_folder(out_, level) + "/mask.safetensors";
-    options.run.checkpoint_at.clear();
-    if (o_.protocol == "fine-tune") {
-      fine_tune(network.experiment(), options);
-      options.run.weights = trained;
-    } else if (o_.protocol == "reinit") {
-      options.run.weights = level_folder(out_, level) + "/init.safetensors";
-      reinitialize(network.experiment(), options.run.weights);
-    } else {
-      options.run.start_at = o_.rewind_to;
-      if (is_rewinding(o_)) {
-        rewind(network.experiment(), options);
-      } else {
-        options.run.weights = trained;
-      }
-    }
-    return options;
-  }
-
-  // The learning rate of the last step, for as long as asked.
-  void fine_tune(const train::Experiment& experiment, train::TrainOptions& options) const {
-    const int64_t length = o_.fine_tune.in_iterations(experiment.steps_per_epoch());
-    options.schedule.lr = experiment.schedule().lr(std::max<int64_t>(experiment.end() - 1, 0));
-    options.schedule.kind = "constant";
-    options.schedule.milestones.clear();
-    options.schedule.warmup = Step::iterations(0);
-    options.run.epochs =
-        static_cast<double>(length) / static_cast<double>(experiment.steps_per_epoch());
-    options.run.max_steps = 0;
-  }
-
-  void reinitialize(const train::Experiment& experiment, const std::string& path) const {
-    const auto& images = experiment.splits().train.images;
-    const auto model = models::make_model(
-        base_.model,
-        {images.size(3), images.size(1), images.size(2), experiment.splits().train.num_classes()},
-        static_cast<uint64_t>(base_.run.seed) + kNewInitialisation);
-    models::save_weights(*model, base_.model.name, path);
-  }
-
-  // The weights of step 0 are the run's own start, which needs no checkpoint.
-  void rewind(const train::Experiment& experiment, train::TrainOptions& options) const {
-    const int64_t step = o_.rewind_to.in_iterations(experiment.steps_per_epoch());
-    const std::string file = checkpoint_file(source_, step);
-    if (fs::exists(file)) {
-      options.run.weights = file;
-      return;
-    }
-    UNLAZY_CHECK(step == 0, source_, ": has no checkpoint of step ", step,
-                 " to go back to; train it with --checkpoint-at ", o_.rewind_to.text());
   }
 
   Outcome run_training(train::TrainOptions options, const std::string& folder) {
@@ -348,7 +292,22 @@ class CurveMaker {
                            layer.name, " is left"));
     }
     curve.levels.push_back(std::move(level));
+    fs::create_directories(unfinished());
+    write_curve(unfinished(), curve);
   }
+
+  // What an interrupted curve had measured is not measured again.
+  bool take_measured(size_t i, PruningCurve& curve) const {
+    if (i >= measured_.size() || measured_[i].target != densities_[i]) return false;
+    if (o_.save_weights && !fs::exists(level_folder(out_, i) + "/model.safetensors")) return false;
+    curve.levels.push_back(measured_[i]);
+    say(internal::concat("level ", i, "  density ", rounded_text(measured_[i].density),
+                         "  was measured before"));
+    return true;
+  }
+
+  // Of the levels so far, until the curve is done.
+  std::string unfinished() const { return out_ + "/unfinished"; }
 
   void say(const std::string& line) const {
     if (hooks_.on_line) hooks_.on_line(line);
@@ -363,6 +322,7 @@ class CurveMaker {
   std::vector<double> densities_;
   std::unique_ptr<prune::Criterion> criterion_;
   prune::Pool pool_;
+  std::vector<CurveLevel> measured_;  // before the interrupt
 };
 
 }  // namespace

@@ -122,6 +122,40 @@ std::pair<double, double> y_bounds(const Panel& panel) {
   return {low, high};
 }
 
+// The data's own range on a logarithmic x axis of at most three decades, which has plain numbers
+// and ends where the data end; {0, 0} for a longer one.
+std::pair<double, double> short_decades(const Panel& panel) {
+  if (!panel.log_x || panel.x_low != Panel::kAuto || panel.x_high != Panel::kAuto) return {0, 0};
+  double least = HUGE_VAL, most = 0;
+  for (const auto& s : panel.series) {
+    for (const double x : s.x) {
+      if (!(x > 0) || !std::isfinite(x)) continue;
+      least = std::min(least, x);
+      most = std::max(most, x);
+    }
+  }
+  if (!(most > least) || most / least > 1000) return {0, 0};
+  return {least, most};
+}
+
+// 1, 2, 5, 10, ... from `low` to `high`: whole decades where there is little room, more where there
+// is much.
+std::string decade_ticks(double low, double high) {
+  std::string list;
+  const std::vector<double> digits = high / low < 6     ? std::vector<double>{1, 2, 3, 4, 5, 6, 8}
+                                     : high / low < 200 ? std::vector<double>{1, 2, 5}
+                                                        : std::vector<double>{1};
+  for (int power = static_cast<int>(std::floor(std::log10(low))); power <= std::log10(high);
+       ++power) {
+    for (const double digit : digits) {
+      const double tick = digit * std::pow(10.0, power);
+      if (tick < low * 0.999 || tick > high * 1.001) continue;
+      list += (list.empty() ? "" : ",") + number_text(std::stod(rounded_text(tick, 3)));
+    }
+  }
+  return list;
+}
+
 void write_axes(std::ostringstream& out, const Panel& panel, int power) {
   const double scale = std::pow(10.0, power);
   out << "  unset logscale\n  set xtics autofreq\n  set ytics autofreq\n";
@@ -131,6 +165,11 @@ void write_axes(std::ostringstream& out, const Panel& panel, int power) {
       << (panel.log_y ? "'10^{%L}'" : "'%g'") << "\n";
   out << "  set xrange [" << bound_text(panel.x_low, scale) << ":"
       << bound_text(panel.x_high, scale) << "]\n";
+  if (const auto [least, most] = short_decades(panel); most > 0) {
+    const double room = std::pow(most / least, 0.02);
+    out << "  set xrange [" << number_text(least / room) << ":" << number_text(most * room)
+        << "]\n  set format x '%g'\n  set xtics (" << decade_ticks(least, most) << ")\n";
+  }
   const auto [low, high] = y_bounds(panel);
   out << "  set yrange [" << bound_text(low, 1) << ":" << bound_text(high, 1) << "]\n";
 }
@@ -242,6 +281,10 @@ std::vector<std::string> elements(const Series& s, size_t place, size_t index, i
     case Series::Style::kLine:
       list.push_back(using_xy + " with lines lw " + number_text(1.8 * s.size) + " " + color +
                      title);
+      break;
+    case Series::Style::kLinePoints:
+      list.push_back(using_xy + " with linespoints pt 7 ps " + number_text(0.35 * s.size) + " lw " +
+                     number_text(1.8 * s.size) + " " + color + title);
       break;
     case Series::Style::kDashed:
       list.push_back(using_xy + " with lines dt (8,5) lw " + number_text(1.4 * s.size) + " " +

@@ -13,7 +13,8 @@ namespace unlazy::report {
 struct Series {
   enum class Style {
     kLine,
-    kDashed,  // for theory and reference
+    kLinePoints,  // for a few values, each of which is marked
+    kDashed,      // for theory and reference
     kPoints,
     kBars,  // boxes from 0
   };
@@ -34,8 +35,8 @@ inline constexpr int kGray = 100;
 struct Panel {
   std::string
       title;  // "Loss": the letter (a), (b), .. is put before it when the figure has several panels
-  std::string x_label, y_label;  // gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}
-  bool log_x = false, log_y = false;
+  std::string x_label, y_label;       // gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}
+  bool log_x = false, log_y = false;  // log_x: a range within three decades gets plain numbers
   double x_low = kAuto, x_high = kAuto, y_low = kAuto, y_high = kAuto;
   enum class Legend { kNone, kAbove };
   Legend legend = Legend::kAbove;  // above the axes, where it covers no data

@@ -213,9 +213,7 @@ constexpr std::array kFreeOptions = {
 
 void check_same_run(const Json& now, const Json& before, const std::string& path) {
   for (const auto& [key, value] : now.items()) {
-    if (key == "about" || key.starts_with("measure") ||
-        std::find(kFreeOptions.begin(), kFreeOptions.end(), key) != kFreeOptions.end())
-      continue;
+    if (key == "about" || may_change_at_resume(key)) continue;
     UNLAZY_CHECK_USAGE(!before.contains(key) || before.at(key) == value, path, ": was run with ",
                        key, " ", before.at(key).dump(), ", but --resume was given ", value.dump(),
                        "; leave the flag out, or start a new run with another --out");
@@ -240,6 +238,11 @@ const char* precision_name(c10::ScalarType dtype) {
 }
 
 }  // namespace
+
+bool may_change_at_resume(const std::string& option) {
+  return option.starts_with("measure") ||
+         std::find(kFreeOptions.begin(), kFreeOptions.end(), option) != kFreeOptions.end();
+}
 
 Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t start,
               const Hooks& hooks) {
@@ -269,7 +272,14 @@ Outcome run_training(const TrainOptions& options, const Json& config, const Hook
 }
 
 bool is_finished(const TrainOptions& options) {
-  return options.run.resume && std::filesystem::exists(options.run.out + "/DONE");
+  const auto& folder = options.run.out;
+  if (!options.run.resume || !std::filesystem::exists(folder + "/DONE")) return false;
+  auto written = options;
+  auto now = Options("train", describe(written)).to_json();
+  // A run's config.json has what "auto" became.
+  if (options.compute.precision == "auto") now.erase("precision");
+  check_same_run(now, read_json_file(folder + "/config.json"), folder);
+  return true;
 }
 
 Outcome run_unfinished(TrainOptions options, const Hooks& hooks) {

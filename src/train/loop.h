@@ -36,13 +36,18 @@ enum class Outcome { kDone, kInterrupted };
 Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t start,
               const Hooks& hooks);
 
+/// May a resumed run change this option? Where it is computed, what is measured and written, how
+/// long it trains.
+bool may_change_at_resume(const std::string& option);
+
 /// Opens the run directory that the options name, builds the experiment, resumes it when asked to,
 /// and trains. `config`: the resolved options, for config.json.
 Outcome run_training(const TrainOptions& options, const nlohmann::ordered_json& config,
                      const Hooks& hooks);
 
 /// A run of a series that may have been begun before: with options.run.resume one that is DONE is
-/// left alone, one with a checkpoint is continued, and one without starts anew.
+/// left alone, one with a checkpoint is continued, and one without starts anew. Throws a misuse
+/// Error when it was made with other settings.
 bool is_finished(const TrainOptions& options);
 Outcome run_unfinished(TrainOptions options, const Hooks& hooks);
 

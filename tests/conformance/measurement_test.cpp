@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "support/small_run.h"
 #include "train/experiment.h"
 
 namespace unlazy::measure {
@@ -16,15 +17,12 @@ namespace {
 using Case = std::tuple<std::string, std::string>;  // measurement, precision
 
 train::TrainOptions run_of(const std::string& precision) {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
+  auto o = testing::small_run();
   o.data.train_size = 24;
-  o.data.test_size = 16;
   o.batch.batch_size = 8;
   o.model.name = "resnet20";
   o.noise.kind = "flip";
   o.noise.rate = 0.2;
-  o.optimizer.momentum = 0.9;
   o.compute.precision = precision;
   o.run.eval_batch = 6;
   o.measure.probe.samples = 8;

@@ -214,6 +214,13 @@ TEST(BatchReader, CropsAreUniform) {
   EXPECT_GT(chi2, 161 - 5 * 17.9);
 }
 
+TEST(BatchReader, RefusesImagesWithoutThreeChannels) {
+  auto set = small_images(4, 8, 8);
+  set.images = set.images.slice(3, 0, 1).contiguous();
+  testing::expect_error([&] { BatchReader(set, kUnit, {}, 5, at::kCPU, at::kFloat); },
+                        "batches: images are [N, H, W, 3], red, green and blue; got [4, 8, 8, 1]");
+}
+
 TEST(BatchReader, RefusesASampleThatIsNotThere) {
   const auto set = small_images(4, 8, 8);
   const BatchReader reader(set, kUnit, {}, 5, at::kCPU, at::kFloat);

@@ -3,20 +3,24 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/safetensors.h"
 #include "experiments/figure1c.h"
 #include "experiments/pruned_network.h"
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_curve.h"
+#include "experiments/pruning_settings.h"
 #include "models/weights.h"
 #include "prune/select.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 
 namespace unlazy {
 namespace {
@@ -25,21 +29,9 @@ using experiments::CurveResult;
 using experiments::PruneOptions;
 
 train::TrainOptions small_run() {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
-  o.data.train_size = 64;
+  auto o = testing::small_run();
   o.data.test_size = 50;
-  o.batch.batch_size = 16;
-  o.model.name = "mlp";
-  o.model.hidden_width = 12;
-  o.model.hidden_layers = 1;
-  o.optimizer.momentum = 0.9;
-  o.schedule.lr = 0.05;
-  o.run.max_steps = 6;
   o.run.checkpoint_every = Step::never();
-  o.compute.device = "cpu";
-  o.compute.precision = "fp64";
-  o.compute.threads = 1;
   return o;
 }
 
@@ -228,6 +220,82 @@ TEST_F(PruningCurveTest, InterruptedCurvesGoOn) {
   ASSERT_EQ(parts.levels.size(), whole.levels.size());
   for (size_t i = 0; i < parts.levels.size(); ++i)
     EXPECT_EQ(parts.levels[i].loss, whole.levels[i].loss);
+  for (const char* step : {"01", "02", "03"}) {
+    const std::string file =
+        std::string("/level-") + step + "/train/checkpoints/00000006/model.safetensors";
+    EXPECT_EQ(read_file(folder_ / ("whole" + file)), read_file(folder_ / ("parts" + file)));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "parts/unfinished"));
+}
+
+// Stopped at each place in turn: what was measured is not measured again, and the curve is the
+// same.
+TEST_F(PruningCurveTest, InterruptsLoseNoLevel) {
+  const auto whole = make("whole").curve;
+  std::vector<std::string> lines;
+  train::Hooks hooks;
+  hooks.on_line = [&](const std::string& line) { lines.push_back(line); };
+  int left = 0;
+  hooks.should_stop = [&] { return --left < 0; };
+  for (int measured = 1; measured < 4; ++measured) {
+    lines.clear();
+    left = 1;
+    EXPECT_EQ(make("parts", hooks).outcome, train::Outcome::kInterrupted);
+    ASSERT_EQ(lines.size(), static_cast<size_t>(measured));
+    for (int i = 0; i < measured - 1; ++i)
+      EXPECT_NE(lines[static_cast<size_t>(i)].find("was measured before"), std::string::npos);
+    base_.run.resume = true;
+  }
+  const auto parts = make("parts").curve;
+  ASSERT_EQ(parts.levels.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(parts.levels[i].loss, whole.levels[i].loss);
+    EXPECT_EQ(parts.levels[i].layers[0].kept, whole.levels[i].layers[0].kept);
+  }
+  // Done: nothing is computed again, and nothing else is taken for it.
+  std::filesystem::remove_all(run() + "/checkpoints");
+  EXPECT_EQ(make("parts").curve.levels[3].loss, whole.levels[3].loss);
+}
+
+TEST_F(PruningCurveTest, ResumingWithOtherSettingsIsRefused) {
+  const auto config = [&] {
+    auto tables = experiments::describe(prune_);
+    for (auto& table : train::describe(base_)) tables.push_back(std::move(table));
+    return Options("prune", std::move(tables)).to_json();
+  };
+  base_.run.out = folder_ / "curve";
+  experiments::make_pruning_curve(base_, prune_, config(), {});
+  base_.run.resume = true;
+  prune_.levels.count = 5;  // longer is no other curve
+  base_.compute.threads = 2;
+  EXPECT_EQ(experiments::make_pruning_curve(base_, prune_, config(), {}).curve.levels.size(), 5u);
+  prune_.recalibrate_batches = 3;
+  testing::expect_misuse(
+      [&] { experiments::make_pruning_curve(base_, prune_, config(), {}); },
+      folder_ / "curve" + std::string(": was begun with recalibrate-batches 20, but --resume was "
+                                      "given 3; leave the flag out, or begin anew with "
+                                      "--overwrite"));
+}
+
+// Cut anywhere, a file is refused by name, before anything is written.
+TEST_F(PruningCurveTest, TruncatedWeightsAreRefused) {
+  const std::string file = run() + "/checkpoints/00000006/model.safetensors";
+  const auto whole = read_file(file);
+  for (const size_t length : {size_t{0}, size_t{7}, size_t{100}, whole.size() - 1}) {
+    write_file(file, whole.substr(0, length));
+    try {
+      make("cut" + std::to_string(length));
+      FAIL() << length;
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find(file + ":"), 0u) << error.what();
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder_ / ("cut" + std::to_string(length)) + "/DONE"));
+  }
+}
+
+TEST_F(PruningCurveTest, RunsWithoutACheckpointAreRefused) {
+  std::filesystem::remove_all(run() + "/checkpoints");
+  testing::expect_error([&] { make("a"); }, run() + ": has no checkpoint to prune; train it first");
 }
 
 TEST_F(PruningCurveTest, FromScratchTrainsTheSameNetworkFirst) {
@@ -255,6 +323,8 @@ TEST_F(PruningCurveTest, CurvesComeBackFromTheirFile) {
   const auto read = experiments::read_curve(folder_ / "curve");
   EXPECT_EQ(read.label, made.label);
   EXPECT_EQ(read.protocol, "one-shot");
+  EXPECT_EQ(read.settings, made.settings);
+  EXPECT_EQ(read.settings.at("momentum"), "0.9");
   ASSERT_EQ(read.levels.size(), made.levels.size());
   for (size_t i = 0; i < read.levels.size(); ++i) {
     EXPECT_EQ(read.levels[i].density, made.levels[i].density);
@@ -380,6 +450,61 @@ TEST(PruningComparison, SeedsOfALabelMakeABand) {
   EXPECT_DOUBLE_EQ(groups[0].low[1], 0.5);
   EXPECT_DOUBLE_EQ(groups[0].high[1], 0.6);
   EXPECT_EQ(groups[1].num_seeds, 1);
+}
+
+TEST(PruningComparison, TheSameSeedTwiceIsRefused) {
+  testing::expect_error(
+      [] {
+        experiments::group_curves({curve_of("flip 0.1", 3, {0.8}), curve_of("flip 0.1", 3, {0.9})});
+      },
+      "prune: flip 0.13 and flip 0.13 have the same settings and seed 3; compare one of them");
+}
+
+// Equal noise is not enough: what else the runs differ in parts them, and is said.
+TEST(PruningComparison, RunsOfOtherSettingsAreNotSeeds) {
+  auto slow = curve_of("flip 0.1", 0, {0.8, 0.6}), fast = curve_of("flip 0.1", 1, {0.9, 0.5});
+  auto seed = curve_of("flip 0.1", 2, {0.7, 0.5});
+  auto none = curve_of("no noise", 0, {0.7, 0.5});
+  slow.settings = none.settings = {{"lr", "0.1"}, {"momentum", "0"}};
+  fast.settings = seed.settings = {{"lr", "0.5"}, {"momentum", "0"}};
+  const auto groups = experiments::group_curves({slow, fast, none, seed});
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[0].label, "flip 0.1 lr 0.1");
+  EXPECT_EQ(groups[1].label, "flip 0.1 lr 0.5");
+  EXPECT_EQ(groups[1].num_seeds, 2);
+  EXPECT_EQ(groups[2].label, "no noise");
+}
+
+TEST(PruningSettings, AreTheResolvedOptionsButForTheSeed) {
+  const auto settings = [](const std::vector<std::string>& flags) {
+    PruneOptions prune;
+    auto train = small_run();
+    auto tables = experiments::describe(prune);
+    for (auto& table : train::describe(train)) tables.push_back(std::move(table));
+    Options("prune", std::move(tables)).parse(flags);
+    return experiments::settings_of(train, prune);
+  };
+  const auto base = settings({});
+  EXPECT_EQ(settings({"--seed", "7", "--out", "elsewhere", "--threads", "2", "--levels", "9",
+                      "--measure", "test", "--checkpoint-at", "3it"}),
+            base);
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--noise", "flip"},
+                                                {"--noise-rate", "0.3"},
+                                                {"--lr", "0.7"},
+                                                {"--optimizer", "sam"},
+                                                {"--rho", "0.3"},
+                                                {"--model", "resnet20"},
+                                                {"--train-size", "60"},
+                                                {"--batch", "8"},
+                                                {"--epochs", "3"},
+                                                {"--precision", "fp32"},
+                                                {"--criterion", "random"},
+                                                {"--rewind-to", "2it"},
+                                                {"--augment=false"},
+                                                {"--weight-decay", "0.1"}}) {
+    EXPECT_EQ(experiments::differing({base, settings(flags)}),
+              std::vector<std::string>{flags[0].substr(2, flags[0].find('=') - 2)});
+  }
 }
 
 TEST(PruningComparison, CurvesOfDifferentLevelsAreRefused) {

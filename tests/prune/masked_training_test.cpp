@@ -16,6 +16,7 @@
 #include "prune/small_network.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "train/experiment.h"
 #include "train/loop.h"
 
@@ -23,26 +24,14 @@ namespace unlazy {
 namespace {
 
 train::TrainOptions small_run(const std::string& precision = "fp64") {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
-  o.data.train_size = 64;
-  o.data.test_size = 16;
-  o.batch.batch_size = 16;
-  o.model.name = "mlp";
-  o.model.hidden_width = 12;
-  o.model.hidden_layers = 1;
+  auto o = testing::small_run();
   o.noise.kind = "flip";
   o.noise.rate = 0.2;
-  o.optimizer.momentum = 0.9;
   o.optimizer.weight_decay = 0.01;
-  o.schedule.lr = 0.05;
-  o.run.max_steps = 6;
   o.run.checkpoint_every = Step::iterations(3);
   o.run.curve_ema = 0;
   o.measure.every = Step::iterations(3);
-  o.compute.device = "cpu";
   o.compute.precision = precision;
-  o.compute.threads = 1;
   return o;
 }
 
@@ -145,7 +134,7 @@ at::Tensor final_weights(const train::TrainOptions& o) {
   return load_tensors(o.run.out + "/checkpoints/00000006/model.safetensors").at("layers.0.weight");
 }
 
-TEST(MaskedRun, ResumesAsTheUninterruptedOne) {
+void expect_resumed_is_whole(const std::string& optimizer) {
   const testing::ScratchFolder folder;
   at::Tensor mask;
   {
@@ -153,9 +142,9 @@ TEST(MaskedRun, ResumesAsTheUninterruptedOne) {
     mask = half_mask(e.parameters());
     prune::save_mask(e.parameters(), mask, folder / "mask.safetensors");
   }
-  auto whole = in_folder(folder, "whole");
+  auto whole = in_folder(folder, "whole"), parts = in_folder(folder, "parts");
+  whole.optimizer.name = parts.optimizer.name = optimizer;
   train::run_training(whole, {}, {});
-  auto parts = in_folder(folder, "parts");
   int calls = 0;
   train::Hooks stop;
   stop.should_stop = [&] { return ++calls == 4; };
@@ -168,7 +157,12 @@ TEST(MaskedRun, ResumesAsTheUninterruptedOne) {
   EXPECT_TRUE(at::equal(final_weights(whole), final_weights(parts)));
   const auto state = load_tensors(parts.run.out + "/checkpoints/00000006/state.safetensors");
   EXPECT_TRUE(at::equal(state.at("mask"), mask));
+  const auto kept = mask.narrow(0, 0, final_weights(parts).numel());
+  EXPECT_EQ(final_weights(parts).ne(0).sum().item<int64_t>(), kept.sum().item<int64_t>());
 }
+
+TEST(MaskedRun, ResumesAsTheUninterruptedOne) { expect_resumed_is_whole("sgd"); }
+TEST(MaskedRun, ResumesAsTheUninterruptedOneWithSam) { expect_resumed_is_whole("sam"); }
 
 // Rewinding: from step 3 with its weights, without momentum the same run from there on.
 TEST(MaskedRun, StartsAtALaterStep) {

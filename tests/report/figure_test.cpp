@@ -58,6 +58,25 @@ TEST(Figure, ScriptTakesPowersOutOfLongAxes) {
   EXPECT_NE(script.find("'It''s a test'"), std::string::npos) << "quotes are doubled for gnuplot";
 }
 
+// Ten to a hundred per cent would have two numbers at whole decades.
+TEST(Figure, ShortLogarithmicAxesHavePlainNumbersWithinTheData) {
+  testing::ScratchFolder scratch;
+  Figure figure{.name = "log", .panels = {{.title = "Log", .log_x = true}}};
+  Series series;
+  const auto script = [&](std::vector<double> x) {
+    series.x = x;
+    series.y = x;
+    figure.panels[0].series = {series};
+    write_figure(scratch.path(), figure);
+    return read_file(scratch / "log.gp");
+  };
+  EXPECT_NE(script({4.4, 20, 100}).find("format x '%g'\n  set xtics (5,10,20,50,100)\n"),
+            std::string::npos);
+  EXPECT_NE(script({0.2, 100}).find("set xtics (1,10,100)\n"), std::string::npos);
+  EXPECT_NE(script({0, 41, 100}).find("set xtics (50,60,80,100)\n"), std::string::npos);
+  EXPECT_EQ(script({1, 10000}).find("set xtics ("), std::string::npos);
+}
+
 TEST(Figure, IsDrawnAsSvgAndPng) {
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
   testing::ScratchFolder scratch;

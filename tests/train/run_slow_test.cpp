@@ -9,6 +9,7 @@
 #include "core/safetensors.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "train/checkpoint.h"
 #include "train/loop.h"
 
@@ -23,20 +24,17 @@ using testing::ScratchFolder;
 // ResNet-20 on 96 images, 3 steps an epoch, with augmentation, label noise, momentum and weight
 // decay.
 TrainOptions small_run(const std::string& out) {
-  TrainOptions o;
-  o.data.source = "cifar10-sample";
+  auto o = testing::small_run();
   o.data.train_size = 96;
   o.data.test_size = 50;
   o.batch.batch_size = 32;
   o.model.name = "resnet20";
   o.noise.kind = "flip";
   o.noise.rate = 0.2;
-  o.optimizer.momentum = 0.9;
   o.optimizer.weight_decay = 5e-4;
-  o.schedule.lr = 0.05;
   o.compute.precision = "fp32";
-  o.compute.device = "cpu";
   o.run.epochs = 3;
+  o.run.max_steps = 0;
   o.run.out = out;
   return o;
 }

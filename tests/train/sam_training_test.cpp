@@ -12,6 +12,7 @@
 #include "support/expect_error.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "train/experiment.h"
 
 namespace unlazy::train {
@@ -20,19 +21,15 @@ namespace {
 using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 TrainOptions small_run(const std::string& optimizer, const std::string& model = "mlp") {
-  TrainOptions o;
-  o.data.source = "cifar10-sample";
+  auto o = testing::small_run();
   o.data.train_size = 48;
-  o.data.test_size = 16;
-  o.batch.batch_size = 16;
   o.model.name = model;
   o.model.hidden_width = 16;
   o.noise.kind = "flip";
   o.noise.rate = 0.4;
   o.optimizer.name = optimizer;
-  o.optimizer.momentum = 0.9;
   o.optimizer.weight_decay = 1e-3;
-  o.compute.precision = "fp64";
+  o.schedule.lr = 0.1;
   o.measure.names = {};
   return o;
 }
