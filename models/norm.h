@@ -33,6 +33,8 @@ class NormImpl : public torch::nn::Module {
   friend class FrozenStatistics;
   friend class AveragedStatistics;
   at::Tensor normalize(const at::Tensor& x) const;
+  at::Tensor affine(const at::Tensor& x) const;
+  at::Tensor plain_group_norm(const at::Tensor& x) const;
 
   std::string kind_;
   int64_t groups_;
@@ -41,8 +43,9 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
-/// While one of these lives, norm layers take the plain operators, which can be differentiated
-/// twice and have a forward derivative; the fused CPU kernel can not. For this thread.
+/// While one of these lives, norm layers take operators that can be differentiated twice, by a
+/// forward derivative of their backward too; the fused kernels, ours and ATen's, can not. In
+/// training mode of BatchNorm twice backward only. For this thread.
 class PlainOperators {
  public:
   PlainOperators();
