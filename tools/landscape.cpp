@@ -26,21 +26,21 @@ using report::Series;
 
 std::string capitalized(const std::string& split) { return split == "test" ? "Test" : "Training"; }
 
-// Logarithmic where the values span decades and none is 0.
-bool spans_decades(const std::vector<double>& values) {
+// Shown by the logarithm: values that differ by a factor, none of them 0.
+bool is_wide(const std::vector<double>& values) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return *low > 0 && *high > 30 * *low;
+  return *low > 0 && *high > 5 * *low;
 }
 
 report::Figure line_figure(const std::string& name, const std::vector<double>& steps,
                            const measure::Landscape::Line& line) {
-  const std::string x_label = "Step {/:Italic a} from the first checkpoint to the second";
+  const std::string x_label = "Step {/:Italic a} between the checkpoints";
   Panel loss{.title = "Loss", .x_label = x_label, .y_label = "Loss"};
   loss.series = {{.label = "training set", .x = steps, .y = line.train.loss},
                  {.label = "test set", .x = steps, .y = line.test.loss}};
   auto all = line.train.loss;
   all.insert(all.end(), line.test.loss.begin(), line.test.loss.end());
-  loss.log_y = spans_decades(all);
+  loss.log_y = is_wide(all);
   Panel accuracy{.title = "Accuracy", .x_label = x_label, .y_label = "Accuracy"};
   accuracy.series = {{.label = "training set", .x = steps, .y = line.train.accuracy},
                      {.label = "test set", .x = steps, .y = line.test.accuracy}};
@@ -89,7 +89,7 @@ report::Figure plane_figure(const std::string& name, const std::string& split,
   };
   auto loss = map(capitalized(split) + " loss", slice.loss);
   loss.z_label = "Loss";
-  loss.log_z = spans_decades(slice.loss);
+  loss.log_z = is_wide(slice.loss);
   auto accuracy = map(capitalized(split) + " accuracy", slice.accuracy);
   accuracy.z_label = "Accuracy";
   return {.name = name, .panels = {loss, accuracy}, .panel_height = 330};

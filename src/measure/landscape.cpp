@@ -87,10 +87,9 @@ std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
   std::vector<double> steps;
   const auto last = static_cast<double>(options.points - 1);
   for (int64_t i = 0; i < options.points; ++i) {
-    // 0 and 1 exactly, where they are among the points.
     const double step = range[0] + (range[1] - range[0]) * static_cast<double>(i) / last;
-    const double whole = std::round(step);
-    steps.push_back(std::abs(step - whole) < 1e-12 ? whole + 0.0 : step);
+    // To 12 decimals, so that 0 and 1 are exact and 0.1 is written so; + 0.0 makes 0 of -0.
+    steps.push_back(std::round(step * 1e12) / 1e12 + 0.0);
   }
   return steps;
 }

@@ -323,7 +323,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
       << screen.at((left + right) / 2, bottom + 38)
       << " center\n"
       // gnuplot places it beside the widest number of the axis.
-      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset -0.6,0\n";
+      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset 1,0\n";
   write_axes(out, panel, power);
   write_legend(out, panel, screen, left, cell.y + kTop + 5, cell.width - kLeft);
   out << "  set style fill solid 0.6 noborder\n";
@@ -339,7 +339,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
     out << map_scale(panel, *std::find_if(panel.series.begin(), panel.series.end(),
                                           [](const Series& s) { return !s.z.empty(); }))
         << "  set cblabel ''\n  set label 5 " << gnuplot_text(panel.z_label) << " at "
-        << screen.at(cell.x + cell.width - 8, (top + bottom) / 2) << " center rotate by 90\n";
+        << screen.at(right + kMapBar - 2, (top + bottom) / 2) << " center rotate by 90\n";
   } else if (has_bar) {
     out << "  set palette defined (0 '#c6dbef', 0.35 '#6baed6', 0.7 '#2171b5', 1 '#08306b')\n"
            "  set cbrange [0:1]\n"
@@ -364,7 +364,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
 // Once for both pictures.
 void write_contours(std::ostringstream& out, const Figure& figure) {
   if (std::none_of(figure.panels.begin(), figure.panels.end(), has_map)) return;
-  out << "set contour base\nunset surface\nset cntrparam cubicspline points 8\n";
+  out << "set contour base\nunset surface\nset cntrparam linear\n";
   size_t index = 0;
   for (const auto& panel : figure.panels) {
     for (const auto& s : panel.series) {

@@ -63,8 +63,12 @@ std::vector<double> contour_levels(const std::vector<double>& z, bool is_log) {
   const auto bounds = bounds_of(z, is_log);
   if (!(bounds.low < bounds.high)) return {};
   if (!is_log) return linear_levels(bounds);
-  auto levels = log_levels(bounds, {1, 2, 5});
-  return levels.size() <= kMostLevels ? levels : log_levels(bounds, {1});
+  for (const auto& factors :
+       {std::vector<double>{1, 1.5, 2, 3, 5, 7}, std::vector<double>{1, 2, 5}}) {
+    auto levels = log_levels(bounds, factors);
+    if (levels.size() <= kMostLevels) return levels;
+  }
+  return log_levels(bounds, {1});
 }
 
 std::string contour_commands(const Panel& panel, const Series& series, size_t index) {

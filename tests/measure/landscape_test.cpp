@@ -39,13 +39,6 @@ Tensors copy_of(train::Experiment& experiment) {
   return tensors;
 }
 
-void put(train::Experiment& experiment, const Tensors& tensors) {
-  const at::NoGradGuard no_grad;
-  auto targets = experiment.named_tensors();
-  for (size_t i = 0; i < targets.size(); ++i) targets[i].second.copy_(tensors[i].second);
-  experiment.parameters().publish();
-}
-
 void expect_equal(const Tensors& a, const Tensors& b) {
   for (size_t i = 0; i < a.size(); ++i)
     EXPECT_TRUE(at::equal(a[i].second, b[i].second)) << a[i].first;
