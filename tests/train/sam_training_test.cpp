@@ -77,11 +77,14 @@ TEST(SamTraining, ZeroRhoIsSgdBitForBit) {
   }
 }
 
+// A batch of 16, and full-batch SAM.
 TEST(SamTraining, AccumulationIsTheWholeBatch) {
-  for (const std::string name : {"sam", "asam", "gsam"}) {
+  for (const auto& [name, batch] :
+       {std::pair<std::string, int64_t>{"sam", 16}, {"asam", 16}, {"gsam", 16}, {"sam", 48}}) {
     auto whole = small_run(name);
+    whole.batch.batch_size = batch;
     auto parts = whole;
-    parts.run.accumulate = 3;  // parts of 6, 6 and 4
+    parts.run.accumulate = 3;  // of 16: parts of 6, 6 and 4
     EXPECT_LT(distance(after_steps(whole, 4), after_steps(parts, 4)), 1e-12) << name;
   }
 }
