@@ -24,7 +24,7 @@ constexpr std::array kPalette = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
 constexpr double kPngScale = 2;  // pixels a point
 
 // Room around the axes, in points.
-constexpr double kLeft = 78, kRight = 14, kBottom = 54, kTop = 28, kLegendRow = 17, kBar = 34,
+constexpr double kLeft = 82, kRight = 14, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
                  kMapBar = 62, kFigureTitle = 28;
 // Of a character of the legend's font, and of a legend's line sample with its spaces.
 constexpr double kCharacter = 7.6, kSample = 38;
@@ -323,7 +323,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
       << screen.at((left + right) / 2, bottom + 38)
       << " center\n"
       // gnuplot places it beside the widest number of the axis.
-      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset 1,0\n";
+      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset 0.1,0\n";
   write_axes(out, panel, power);
   write_legend(out, panel, screen, left, cell.y + kTop + 5, cell.width - kLeft);
   out << "  set style fill solid 0.6 noborder\n";
@@ -340,7 +340,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
                                           [](const Series& s) { return !s.z.empty(); }))
         << "  set cblabel ''\n  set label 5 " << gnuplot_text(panel.z_label) << " at "
         << screen.at(right + kMapBar - 2, (top + bottom) / 2) << " center rotate by 90\n";
-  } else if (has_bar) {
+  } else {
     out << "  set palette defined (0 '#c6dbef', 0.35 '#6baed6', 0.7 '#2171b5', 1 '#08306b')\n"
            "  set cbrange [0:1]\n"
            "  set cbtics ('start' 0, 'end' 1) scale 0 offset -0.8,0 font ',9'\n"

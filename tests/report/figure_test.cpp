@@ -103,6 +103,21 @@ TEST(Figure, ContourLinesAreAtRoundHeights) {
   EXPECT_EQ(contour_levels({-1, 0}, true), Levels{});
 }
 
+// Shaded points keep their own colours, with and without a colour bar, beside a map.
+TEST(Figure, EachPanelSetsItsColours) {
+  testing::ScratchFolder scratch;
+  auto figure = map_of({0.3, 1, 3, 30});
+  auto cloud = two_panels().panels[1];
+  cloud.shade_label.clear();
+  figure.panels = {cloud, figure.panels[0], cloud};
+  write_figure(scratch.path(), figure);
+  const auto script = read_file(scratch / "map.gp");
+  const auto first = script.find("set cbrange [0:1]"), map = script.find("set cbrange [-0.52");
+  EXPECT_LT(first, map);
+  EXPECT_NE(script.find("set cbrange [0:1]", map), std::string::npos);
+  EXPECT_NE(script.find("set palette defined (0 '#c6dbef'", map), std::string::npos);
+}
+
 TEST(Figure, IsDrawnAsSvgAndPng) {
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
   testing::ScratchFolder scratch;
