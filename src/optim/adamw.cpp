@@ -45,8 +45,10 @@ class AdamW : public Optimizer {
   void update(int64_t begin, int64_t end, double weight_decay, const at::Tensor& lr) {
     if (begin == end) return;
     const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, end - begin); };
+    // The CUDA kernel reads the rate in fp32, also where the parameters are fp64.
+    const auto rate = lr.is_cuda() ? lr.to(c10::kFloat) : lr;
     at::_fused_adamw_({part(parameters_.values())}, {part(parameters_.gradients())}, {part(mean_)},
-                      {part(square_)}, /*max_exp_avg_sqs=*/{}, {count_}, lr, options_.adam_beta1,
+                      {part(square_)}, /*max_exp_avg_sqs=*/{}, {count_}, rate, options_.adam_beta1,
                       options_.adam_beta2, weight_decay, options_.adam_eps, /*amsgrad=*/false,
                       /*maximize=*/false);
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "support/optimizers.h"
 #include "support/quadratic.h"
 
 namespace unlazy::optim {
@@ -20,11 +21,8 @@ constexpr double kLr = 0.02, kRho = 0.05;
 
 std::unique_ptr<Optimizer> make(const std::string& name, FlatParameters& parameters) {
   OptimizerOptions options;
-  const auto gap = name.find('_');
-  options.name = name.substr(0, gap);
-  if (gap != std::string::npos) options.sharpness.base = name.substr(gap + 1);
-  // The others have momentum of their own kind and refuse this one.
-  if (name.ends_with("sgd")) options.momentum = 0.9;
+  options.momentum = 0.9;
+  testing::choose_optimizer(options, name);
   options.weight_decay = 1e-3;
   return make_optimizer(options, parameters);
 }
