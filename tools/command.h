@@ -32,6 +32,8 @@ class Command {
   }
   /// Commands below this one, chosen by the next word ("unlazy bench train"); null for most.
   virtual const Registry<MakeCommand>* subcommands() const { return nullptr; }
+  /// Does it run networks, in LibTorch's threads?
+  virtual bool runs_networks() const { return true; }
   /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128
   /// + signal.
   virtual int run(const std::vector<std::string>& words) = 0;

@@ -105,6 +105,7 @@ complete -F _unlazy unlazy
 class Completion : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
   std::string usage() const override { return "bash"; }
   std::string description() const override {
     return "Prints a script that completes commands, flags and their values:\n\n"

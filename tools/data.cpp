@@ -124,6 +124,7 @@ bool is_same(const data::Dataset& a, const data::Dataset& b) {
 class Data : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
   std::string usage() const override { return "info|export|pack [options]"; }
   std::string description() const override {
     return "  info    sizes, classes and statistics of a data set, and which data sets were found\n"

@@ -49,6 +49,7 @@ std::string libraries() {
 class Info : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
   std::string description() const override {
     return "Prints versions, the machine, what --device auto and --precision auto choose here, and "
            "the data sets\n"

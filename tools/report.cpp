@@ -12,6 +12,7 @@ namespace {
 class Report : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
   std::string usage() const override { return "RUN [RUN ...] [options]"; }
   std::string description() const override {
     return "Prints a table of runs: the last value of each curve. Works while they are running.\n\n"

@@ -59,6 +59,7 @@ OptionTable describe(RunOptions& o) {
 class Synthetic : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
 
   std::string description() const override {
     return "Simulates f = a^T W x with both layers trained: every update acts on U = [W a] = Q Y "

@@ -282,8 +282,8 @@ void write_statements(const std::string& path, const Comparison& comparison,
 bool draw(const std::string& out, const std::string& name, const std::vector<Kind>& kinds,
           const std::vector<Runs>& seeds) {
   constexpr Content kContents[] = {
-      {"Training loss, true labels", "Loss", "train_set_loss", true},
-      {"Test loss", "Loss", "test_loss", true},
+      {"Training loss, true labels", "", "train_set_loss", true},
+      {"Test loss", "", "test_loss", true},
       {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false},
       {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
   report::Figure figure{.name = name, .columns = {2, 2}};

@@ -36,6 +36,7 @@ double seconds_since(Clock::time_point start) {
 class BenchSynthetic : public Command {
  public:
   Options& options() override { return options_; }
+  bool runs_networks() const override { return false; }
   std::string description() const override {
     return "Times steps of label-noise-sgd and sam on one core, and many seeds on all cores, and "
            "prints the best and the median of the rounds.\n"
