@@ -20,16 +20,17 @@
 namespace unlazy::measure {
 namespace {
 
-constexpr int64_t kSamples = 6, kSteps = 4;
+constexpr int64_t kSamples = 3, kSteps = 4;
 
 train::TrainOptions run_of(const std::string& model, const std::string& precision) {
   auto o = testing::small_run();
   o.data.train_size = 32;
   o.batch.batch_size = 8;
   o.model.name = model;
+  if (model == "resnet20") o.model.block_widths = std::vector<int64_t>(9, 2);  // for speed
   o.compute.precision = precision;
   o.schedule.lr = model == "mlp" ? 0.05 : 0.02;
-  o.run.eval_batch = 4;  // the last chunk is smaller
+  o.run.eval_batch = 2;  // the last chunk is smaller
   o.measure.probe.samples = kSamples;
   return o;
 }
