@@ -61,6 +61,16 @@ train::TrainOptions options_of(const train::TrainOptions& base, const Kind& kind
   return o;
 }
 
+// The last digits of the kernel depend on the number of threads, which may change at --resume: what
+// was begun keeps its rate.
+double begun_rate(double rate, const std::string& folder) {
+  const auto config = folder + "/clean/config.json";
+  if (!std::filesystem::exists(config)) return rate;
+  const double before = read_json_file(config).value("lr", rate);
+  constexpr double kRounding = 1e-4;
+  return std::abs(before / rate - 1) < kRounding ? before : rate;
+}
+
 // The kernel at the start, and what it says about the learning rate; kept beside the runs.
 linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
                               int64_t seed, const std::string& folder) {
@@ -71,6 +81,7 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
   if (options.lr_fraction > 0) {
     base.schedule.lr =
         options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
+    if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
   std::filesystem::create_directories(folder);
   save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},

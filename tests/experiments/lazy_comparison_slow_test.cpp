@@ -289,6 +289,27 @@ TEST(LazyComparison, ResumeTakesFinishedRunsAsTheyAre) {
   EXPECT_TRUE(fs::exists(out + "/seed1/linear-noise/DONE"));
 }
 
+// Another number of threads may change the last digits of the kernel, and with them the rate.
+TEST(LazyComparison, ResumeKeepsTheRateUpToRounding) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  auto options = linear_network();
+  const double rate = compare(options, out).lr[0];
+  const auto begun_with = [&](double lr) {
+    for (const char* run : {"clean", "noise", "linear", "linear-noise"}) {
+      const auto file = out + "/seed0/" + run + "/config.json";
+      auto config = read_json_file(file);
+      config["lr"] = lr;
+      write_file(file, config.dump());
+    }
+  };
+  options.run.resume = true;
+  begun_with(rate * (1 + 1e-6));
+  EXPECT_EQ(compare(options, out).lr[0], rate * (1 + 1e-6));
+  begun_with(rate * 1.01);
+  EXPECT_THROW(compare(options, out), Error);
+}
+
 TEST(LazyComparison, ResumeRefusesOtherSettings) {
   const ScratchFolder scratch;
   const auto out = scratch / "out";
