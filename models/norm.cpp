@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/addcmul.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/ones.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr double kEps = 1e-5;  // PyTorch's default
 
-thread_local bool plain_operators = false;
+thread_local int plain_operators = 0;  // derivatives that operators must have beyond the usual
 
 int64_t divisor_up_to(int64_t channels, int64_t limit) {
   int64_t groups = std::min(channels, limit);
@@ -30,7 +31,9 @@ int64_t divisor_up_to(int64_t channels, int64_t limit) {
 
 }  // namespace
 
-PlainOperators::PlainOperators() : before_(plain_operators) { plain_operators = true; }
+PlainOperators::PlainOperators(Derivatives derivatives) : before_(plain_operators) {
+  plain_operators = std::max(plain_operators, derivatives == Derivatives::kForward ? 1 : 2);
+}
 PlainOperators::~PlainOperators() { plain_operators = before_; }
 
 NormImpl::NormImpl(const std::string& kind, int64_t channels, int64_t groups)
@@ -48,7 +51,7 @@ at::Tensor NormImpl::forward(const at::Tensor& x, const at::Tensor& residual, bo
   const bool is_training_batch = kind_ == "batch" && is_training();
   if (is_training_batch && momentum_ != 0) num_batches_tracked.add_(1);
   const BatchNormTensors tensors{weight, bias, running_mean, running_var, momentum_, kEps};
-  if (kind_ == "batch" && !plain_operators && can_fuse(x, residual, tensors)) {
+  if (kind_ == "batch" && plain_operators == 0 && can_fuse(x, residual, tensors)) {
     if (is_training()) return fused_batch_norm_train(x, residual, tensors, relu);
     if (!at::GradMode::is_enabled()) return fused_batch_norm_eval(x, residual, tensors, relu);
   }
@@ -70,8 +73,29 @@ void NormImpl::to(torch::Dtype dtype, bool non_blocking) {
 
 void NormImpl::to(torch::Device device, bool non_blocking) { Module::to(device, non_blocking); }
 
+// Running statistics make a channel an affine function: one operator that has every derivative.
+at::Tensor NormImpl::affine(const at::Tensor& x) const {
+  const auto scale = weight / (running_var + kEps).sqrt();
+  const auto shift = bias - running_mean * scale;
+  const auto wide = [](const at::Tensor& c) { return c.view({1, -1, 1, 1}); };
+  return at::addcmul(wide(shift), x.to(weight.scalar_type()), wide(scale)).to(x.scalar_type());
+}
+
+// As ATen's group_norm, whose backward has no forward derivative.
+at::Tensor NormImpl::plain_group_norm(const at::Tensor& x) const {
+  const auto grouped = x.to(weight.scalar_type()).reshape({x.size(0), groups_, -1});
+  const auto centered = grouped - grouped.mean({2}, /*keepdim=*/true);
+  const auto deviation = (centered.pow(2).mean({2}, /*keepdim=*/true) + kEps).sqrt();
+  const auto wide = [](const at::Tensor& c) { return c.view({1, -1, 1, 1}); };
+  return at::addcmul(wide(bias), (centered / deviation).view(x.sizes()), wide(weight))
+      .contiguous(x.suggest_memory_format())
+      .to(x.scalar_type());
+}
+
 at::Tensor NormImpl::normalize(const at::Tensor& x) const {
   if (kind_ == "none") return x;
+  if (plain_operators == 2 && kind_ == "group") return plain_group_norm(x);
+  if (plain_operators == 2 && kind_ == "batch" && !is_training()) return affine(x);
   if (kind_ == "group") {
     // ATen's CPU kernel wants one dtype or its own mixture; the master's precision is used for the
     // statistics.

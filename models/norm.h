@@ -33,6 +33,8 @@ class NormImpl : public torch::nn::Module {
   friend class FrozenStatistics;
   friend class AveragedStatistics;
   at::Tensor normalize(const at::Tensor& x) const;
+  at::Tensor affine(const at::Tensor& x) const;
+  at::Tensor plain_group_norm(const at::Tensor& x) const;
 
   std::string kind_;
   int64_t groups_;
@@ -41,17 +43,23 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
-/// While one of these lives, norm layers take the plain operators, which can be differentiated
-/// twice and have a forward derivative; the fused CPU kernel can not. For this thread.
+/// While one of these lives, norm layers take operators with more derivatives than the fused CPU
+/// kernel has. For this thread; of nested ones the greatest demand holds.
 class PlainOperators {
  public:
-  PlainOperators();
+  enum class Derivatives {
+    kForward,  // a forward derivative, and one backward: ATen's layers, which the autograd graph
+               // names (linearize/layers.h)
+    kAll,      // also twice backward, and forward over backward, for which ATen's layers are taken
+               // apart; in training mode of BatchNorm twice backward only
+  };
+  explicit PlainOperators(Derivatives derivatives = Derivatives::kAll);
   ~PlainOperators();
   PlainOperators(const PlainOperators&) = delete;
   PlainOperators& operator=(const PlainOperators&) = delete;
 
  private:
-  bool before_;
+  int before_;
 };
 
 }  // namespace unlazy::models

@@ -3,8 +3,8 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_reproduce,
-    make_data, make_report, make_bench, make_info, make_completion;
+MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_landscape,
+    make_reproduce, make_data, make_report, make_bench, make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
@@ -12,6 +12,8 @@ const Registry<MakeCommand>& commands() {
       {
           {"train", "train a network with label noise or SAM", make_train},
           {"measure", "Hessian, sharpness, kernel and noise of a checkpoint", make_measure},
+          {"landscape", "loss along a line between checkpoints or over a plane around one",
+           make_landscape},
           {"synthetic", "exact dynamics of the two-layer linear network: figures 2 and 4, theory",
            make_synthetic},
           {"prune", "accuracy against remaining weights; figure 1c", make_prune},

@@ -9,29 +9,18 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "interrupt.h"
+#include "progress_line.h"
 #include "train/loop.h"
 
 namespace unlazy::tools {
 namespace {
 
-// The progress line: rewritten in place on a terminal, absent elsewhere.
-class ProgressLine {
- public:
-  void show(const train::Progress& p) {
-    if (!is_terminal_) return;
-    std::cerr << "\r\033[Kepoch " << rounded_text(p.epoch, 3) << "  step " << p.step << "/" << p.end
-              << "  " << rounded_text(p.images_per_second, 3) << " images/s  loss "
-              << rounded_text(p.totals.loss, 4) << "  accuracy "
-              << rounded_text(p.totals.accuracy, 3) << "  " << duration_text(p.seconds_left)
-              << " left" << std::flush;
-  }
-  void clear() const {
-    if (is_terminal_) std::cerr << "\r\033[K" << std::flush;
-  }
-
- private:
-  bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
-};
+std::string text_of(const train::Progress& p) {
+  return "epoch " + rounded_text(p.epoch, 3) + "  step " + std::to_string(p.step) + "/" +
+         std::to_string(p.end) + "  " + rounded_text(p.images_per_second, 3) + " images/s  loss " +
+         rounded_text(p.totals.loss, 4) + "  accuracy " + rounded_text(p.totals.accuracy, 3) +
+         "  " + duration_text(p.seconds_left) + " left";
+}
 
 class Train : public Command {
  public:
@@ -64,7 +53,7 @@ class Train : public Command {
     const Interrupt interrupt;
     ProgressLine line;
     train::Hooks hooks;
-    hooks.on_progress = [&](const train::Progress& progress) { line.show(progress); };
+    hooks.on_progress = [&](const train::Progress& progress) { line.show(text_of(progress)); };
     hooks.on_line = [&](const std::string& text) {
       line.clear();
       std::cout << text << std::endl;

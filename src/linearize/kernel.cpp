@@ -8,9 +8,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/im2col.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_eigh.h>
-#include <ATen/ops/linalg_eigvalsh.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -26,73 +23,11 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "linearize/gram.h"
 #include "linearize/layers.h"
 
 namespace unlazy::linearize {
 namespace {
-
-// Sums J J^T over blocks of columns of J. Rows: training samples, then test samples.
-class Sum {
- public:
-  Sum(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
-      const at::TensorOptions& options)
-      : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), traced_(is_traced) {
-    const int64_t rows = traced_ ? num_train : num_train * num_outputs;
-    train = at::zeros({rows, rows}, options);
-    if (num_test > 0)
-      test = at::zeros({traced_ ? num_test : num_test * num_outputs, rows}, options);
-  }
-
-  // J's columns of some parameters, [(N + M) K, columns], times `factor`.
-  void add(const at::Tensor& jacobian, double factor) {
-    auto j = traced_ ? jacobian.reshape({num_train_ + num_test_, -1}) : jacobian;
-    if (j.scalar_type() != train.scalar_type()) j = j.to(train.scalar_type());
-    const double weight = factor * factor / (traced_ ? static_cast<double>(num_outputs_) : 1.0);
-    const int64_t rows = train.size(0);
-    const auto j_train = j.narrow(0, 0, rows);
-    // The lower triangle in panels: about half of the multiply-adds of the square.
-    for (int64_t begin = 0; begin < rows; begin += kPanel) {
-      const int64_t count = std::min(kPanel, rows - begin);
-      train.narrow(0, begin, count)
-          .narrow(1, 0, begin + count)
-          .addmm_(j_train.narrow(0, begin, count), j_train.narrow(0, 0, begin + count).t(), 1,
-                  weight);
-    }
-    if (num_test_ > 0) test.addmm_(j.narrow(0, rows, j.size(0) - rows), j_train.t(), 1, weight);
-  }
-
-  // The same for J[n k, (o i)] = d[n k, o] h[n, i], as in a linear layer: (d d^T) times (h h^T).
-  void add_product(const at::Tensor& d, const at::Tensor& h, double factor) {
-    const int64_t n = num_train_ + num_test_;
-    const auto wide = [&](const at::Tensor& t) { return t.to(train.scalar_type()); };
-    const auto add_block = [&](at::Tensor& sum, int64_t begin, int64_t count) {
-      const auto hh = at::mm(wide(h.narrow(0, begin, count)), wide(h.narrow(0, 0, num_train_)).t());
-      const auto left = wide(d.view({n, num_outputs_, -1}).narrow(0, begin, count));
-      const auto right = wide(d.view({n, num_outputs_, -1}).narrow(0, 0, num_train_));
-      if (traced_) {
-        const auto dd = at::mm(left.reshape({count, -1}), right.reshape({num_train_, -1}).t());
-        sum.add_(dd.mul_(hh), factor * factor / static_cast<double>(num_outputs_));
-      } else {
-        auto dd = at::mm(left.reshape({count * num_outputs_, -1}),
-                         right.reshape({num_train_ * num_outputs_, -1}).t());
-        dd.view({count, num_outputs_, num_train_, num_outputs_})
-            .mul_(hh.view({count, 1, num_train_, 1}));
-        sum.add_(dd, factor * factor);
-      }
-    };
-    add_block(train, 0, num_train_);
-    if (num_test_ > 0) add_block(test, num_train_, num_test_);
-  }
-
-  void finish() { train = train.tril() + train.tril(-1).t(); }
-
-  at::Tensor train, test;
-
- private:
-  static constexpr int64_t kPanel = 128;
-  int64_t num_train_, num_test_, num_outputs_;
-  bool traced_;
-};
 
 // Output channels [begin, end) of the layers' parameters that one backward pass serves.
 struct Piece {
@@ -439,7 +374,7 @@ class Assembly {
   int64_t num_train_;
   at::Tensor inputs_, outputs_;
   int64_t num_outputs_ = 0, rows_ = 0, for_pieces_ = 0, for_columns_ = 0;
-  std::optional<Sum> sum_;
+  std::optional<Gram> sum_;
 };
 
 }  // namespace
@@ -452,62 +387,6 @@ Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options) {
   return Assembly(network, inputs, {}, /*is_traced=*/true, options).result().train;
-}
-
-at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs) {
-  UNLAZY_CHECK(full.dim() == 2 && num_outputs > 0 && full.size(0) % num_outputs == 0 &&
-                   full.size(1) % num_outputs == 0,
-               "ntk: wanted a kernel [N K, M K] with K = ", num_outputs, ", got ", full.sizes());
-  return full
-      .view({full.size(0) / num_outputs, num_outputs, full.size(1) / num_outputs, num_outputs})
-      .diagonal(0, 1, 3)
-      .mean(-1);
-}
-
-namespace {
-
-at::Tensor checked_symmetric(const at::Tensor& kernel) {
-  UNLAZY_CHECK(kernel.dim() == 2 && kernel.size(0) == kernel.size(1),
-               "ntk: wanted a square kernel, got shape ", kernel.sizes());
-  const auto k = kernel.detach().cpu().to(c10::kDouble);
-  UNLAZY_CHECK(at::isfinite(k).all().item<bool>(),
-               "ntk: the kernel has entries that are not finite");
-  const double size = k.abs().max().item<double>();
-  UNLAZY_CHECK((k - k.t()).abs().max().item<double>() <= 1e-4 * size,
-               "ntk: the kernel is not symmetric; only the training kernel has a spectrum");
-  return k;
-}
-
-void check_same_shape(const at::Tensor& a, const at::Tensor& b) {
-  UNLAZY_CHECK(a.sizes() == b.sizes(), "ntk: kernels of shapes ", a.sizes(), " and ", b.sizes(),
-               " cannot be compared");
-}
-
-double frobenius(const at::Tensor& a, const at::Tensor& b) {
-  return (a.to(c10::kDouble) * b.to(c10::kDouble)).sum().item<double>();
-}
-
-}  // namespace
-
-Spectrum spectrum(const at::Tensor& kernel) {
-  const auto [values, vectors] = at::linalg_eigh(checked_symmetric(kernel));
-  return {values, vectors};
-}
-
-double max_learning_rate(const at::Tensor& kernel, double momentum) {
-  const double top = at::linalg_eigvalsh(checked_symmetric(kernel))[-1].item<double>();
-  return 2 * (1 + momentum) * static_cast<double>(kernel.size(0)) / top;
-}
-
-double kernel_alignment(const at::Tensor& a, const at::Tensor& b) {
-  check_same_shape(a, b);
-  return frobenius(a, b) / std::sqrt(frobenius(a, a) * frobenius(b, b));
-}
-
-double kernel_distance(const at::Tensor& a, const at::Tensor& b) {
-  check_same_shape(a, b);
-  const auto off = a.to(c10::kDouble) - b.to(c10::kDouble);
-  return std::sqrt(frobenius(off, off) / frobenius(b, b));
 }
 
 }  // namespace unlazy::linearize

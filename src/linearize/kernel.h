@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "linearize/network.h"
+#include "linearize/spectrum.h"  // what kernels are asked for
 
 namespace unlazy::linearize {
 
@@ -44,26 +45,5 @@ Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor
 /// The traced kernel [N, N], without the full one: K times fewer multiply-adds.
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options = {});
-
-/// [N K, M K] -> [N, M]: mean over k of the entries (n k, m k).
-at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs);
-
-/// Eigenvalues ascending [n] and eigenvectors [n, n] (columns) of a symmetric kernel, in fp64 on
-/// the CPU. Throws an Error if K is not square, not symmetric or not finite.
-struct Spectrum {
-  at::Tensor eigenvalues;
-  at::Tensor eigenvectors;
-};
-Spectrum spectrum(const at::Tensor& kernel);
-
-/// The learning rate at which gradient descent on the linearised network stops being stable, for
-/// the loss 0.5 * mean over the n entries of (f - y)^2: 2 (1 + momentum) n / lambda_max
-/// (neural-tangents' predict.max_learning_rate).
-double max_learning_rate(const at::Tensor& kernel, double momentum = 0);
-
-/// <A, B> / (|A| |B|) (Frobenius): 1 for the same kernel up to a factor, >= 0 for two kernels.
-double kernel_alignment(const at::Tensor& a, const at::Tensor& b);
-/// |A - B| / |B| (Frobenius).
-double kernel_distance(const at::Tensor& a, const at::Tensor& b);
 
 }  // namespace unlazy::linearize

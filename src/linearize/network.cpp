@@ -50,7 +50,7 @@ Network::Network(torch::nn::Module& module, Forward forward)
 }
 
 at::Tensor Network::operator()(const at::Tensor& inputs) const {
-  const models::PlainOperators plain;
+  const models::PlainOperators plain(models::PlainOperators::Derivatives::kForward);
   return checked_outputs(forward_(inputs), inputs);
 }
 
@@ -173,6 +173,7 @@ at::Tensor hessian_vector(const Network& network, const at::Tensor& inputs,
                           const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
                           const at::Tensor& v) {
   std::vector<at::Tensor> parts;
+  const models::PlainOperators plain;
   {
     const at::AutoGradMode with_grad(true);
     const auto directions = network.split(v);

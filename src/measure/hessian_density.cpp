@@ -38,9 +38,13 @@ std::vector<Value> measure_hessian_density(const Subject& subject) {
   LossSurface surface(subject);
   auto rng = probe_rng("hessian-density");
   std::vector<at::Tensor> nodes, weights, means, squares;
+  int64_t num_products = 0;
   for (int64_t i = 0; i < subject.probe.probes; ++i) {
-    const auto found = lanczos([&](const at::Tensor& v) { return surface.hessian_vector(v); },
-                               surface.signs(rng), subject.probe.lanczos_steps);
+    const auto product = [&](const at::Tensor& v) {
+      subject.report(num_products++, subject.probe.probes * subject.probe.lanczos_steps);
+      return surface.hessian_vector(v);
+    };
+    const auto found = lanczos(product, surface.signs(rng), subject.probe.lanczos_steps);
     nodes.push_back(found.values);
     weights.push_back(found.weights / static_cast<double>(subject.probe.probes));
     means.push_back((found.weights * found.values).sum());

@@ -12,6 +12,7 @@ std::vector<Value> measure_hessian_trace(const Subject& subject) {
   auto rng = probe_rng("hessian-trace");
   std::vector<at::Tensor> samples;
   for (int64_t i = 0; i < subject.probe.probes; ++i) {
+    subject.report(i, subject.probe.probes);
     const auto v = surface.signs(rng);
     samples.push_back(at::dot(v, surface.hessian_vector(v)));
   }

@@ -26,6 +26,20 @@ RitzValues ritz(const std::vector<double>& alpha, const std::vector<double>& bet
   return {values, vectors[0].pow(2), vectors[m - 1].abs() * beta.back()};
 }
 
+// Takes the parts along `basis` out of w and returns what is left of its norm. A second pass is for
+// a w that the first made much shorter, of which rounding is then a large part; more than two are
+// never needed (Kahan and Parlett: "twice is enough").
+at::Tensor orthogonalize_(at::Tensor& w, const std::vector<at::Tensor>& basis) {
+  auto norm = w.norm();
+  for (int pass = 0; pass < 2; ++pass) {
+    const double before = norm.item<double>();
+    for (const auto& q : basis) w.addcmul_(q, at::dot(q, w), -1);
+    norm = w.norm();
+    if (norm.item<double>() > 0.7 * before) break;
+  }
+  return norm;
+}
+
 bool is_converged(const RitzValues& found, int64_t num_top, double tolerance) {
   const int64_t m = found.values.numel();
   if (m < num_top) return false;
@@ -46,11 +60,11 @@ RitzValues lanczos(const std::function<at::Tensor(const at::Tensor&)>& apply,
   const int64_t steps = std::min(max_steps, start.numel());
   for (int64_t step = 0; step < steps; ++step) {
     auto w = apply(basis.back());
-    alpha.push_back(at::dot(w, basis.back()).item<double>());
-    for (int pass = 0; pass < 2; ++pass) {  // twice is enough (Parlett)
-      for (const auto& q : basis) w.addcmul_(q, at::dot(q, w), -1);
-    }
-    const auto norm = w.norm();
+    const auto share = at::dot(w, basis.back());
+    alpha.push_back(share.item<double>());
+    w.addcmul_(basis.back(), share, -1);
+    if (step > 0) w.sub_(basis[basis.size() - 2], beta.back());
+    const auto norm = orthogonalize_(w, basis);
     beta.push_back(norm.item<double>());
     size = std::max({size, std::abs(alpha.back()), beta.back()});
     const bool is_exhausted = beta.back() <= rounding * size;

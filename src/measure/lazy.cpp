@@ -34,7 +34,7 @@ Subject on_split(const Subject& subject, const std::string& split) {
 
 at::Tensor lazy_distance(const Subject& subject) {
   const at::NoGradGuard no_grad;
-  LossSurface surface(subject);
+  LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
   const linearize::Network network(subject.model);
   const auto theta = network.values();
   std::vector<at::Tensor> now;
@@ -76,7 +76,7 @@ std::vector<Value> measure_lazy_distance(const Subject& subject) {
 
 std::vector<Value> measure_ntk_change(const Subject& subject) {
   const at::NoGradGuard no_grad;
-  LossSurface surface(subject);
+  LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
   const linearize::Network network(subject.model);
   std::vector<at::Tensor> batches;
   surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });

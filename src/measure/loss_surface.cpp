@@ -21,6 +21,15 @@ namespace {
 
 using optim::FlatParameters;
 
+// Tangents live on a level; leaving it takes them off the tensors.
+struct DualLevel {
+  DualLevel() : number(torch::autograd::forward_ad::enter_dual_level()) {}
+  ~DualLevel() { torch::autograd::forward_ad::exit_dual_level(number); }
+  DualLevel(const DualLevel&) = delete;
+  DualLevel& operator=(const DualLevel&) = delete;
+  uint64_t number;
+};
+
 template <class Draw>
 at::Tensor drawn(const at::Tensor& like, at::IntArrayRef shape, const Draw& draw) {
   const auto host = at::empty(shape, at::TensorOptions().dtype(c10::kFloat));
@@ -31,11 +40,12 @@ at::Tensor drawn(const at::Tensor& like, at::IntArrayRef shape, const Draw& draw
 
 }  // namespace
 
-LossSurface::LossSurface(const Subject& subject)
+LossSurface::LossSurface(const Subject& subject, models::PlainOperators::Derivatives derivatives)
     : subject_(subject),
       data_(subject.probe.split == "test" ? subject.test : subject.train),
       num_samples_(data_.labels.size(0)),
       mode_(subject.model.module()),
+      plain_(derivatives),
       point_(subject.parameters.values().clone()) {
   if (subject.probe.samples > 0) num_samples_ = std::min(num_samples_, subject.probe.samples);
   std::map<std::string, at::Tensor> by_name;
@@ -69,8 +79,8 @@ at::Tensor LossSurface::logits(const Span& span) { return subject_.model.forward
 
 at::Tensor LossSurface::mean_loss(const Span& span) {
   const auto labels = data_.labels.narrow(0, span.begin, span.end - span.begin);
-  return subject_.loss.mean(logits(span),
-                            subject_.loss.clean_targets(labels, subject_.num_classes));
+  return subject_.loss.differentiable_mean(
+      logits(span), subject_.loss.clean_targets(labels, subject_.num_classes));
 }
 
 at::Tensor LossSurface::flat(const std::vector<at::Tensor>& parts) const {
@@ -106,21 +116,22 @@ at::Tensor LossSurface::gradient(const Span& span) {
   return sum;
 }
 
+// Forward over reverse: with the tangent v on the parameters, the gradient's own tangent is H v.
 at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
   auto sum = at::zeros_like(point_);
   for (const auto& chunk : chunks({0, num_samples_})) {
+    const DualLevel level;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      parameters_[i]._set_fw_grad(FlatParameters::view(v, subject_.parameters.segments()[i]),
+                                  level.number, /*is_inplace_op=*/false);
+    }
     std::vector<at::Tensor> parts;
     {
       at::AutoGradMode with_grad(true);
-      const auto gradients =
-          torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, true, true, true);
-      auto slope = at::zeros({}, point_.options());
-      for (size_t i = 0; i < gradients.size(); ++i) {
-        if (!gradients[i].defined()) continue;
-        slope = slope +
-                (gradients[i] * FlatParameters::view(v, subject_.parameters.segments()[i])).sum();
-      }
-      parts = torch::autograd::grad({slope}, parameters_, {}, false, false, true);
+      parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
+    }
+    for (auto& part : parts) {
+      if (part.defined()) part = part._fw_grad(level.number);
     }
     at::NoGradGuard no_grad;
     sum.add_(flat(parts),
@@ -162,8 +173,10 @@ at::Tensor LossSurface::signs(Rng& rng) const {
   return drawn(point_, point_.sizes(), [&] { return rng.sign(); });
 }
 
-at::Tensor LossSurface::normals(Rng& rng) const {
-  return drawn(point_, point_.sizes(), [&] { return rng.normal(); });
+at::Tensor LossSurface::normals(Rng& rng) const { return normals_like(point_, rng); }
+
+at::Tensor normals_like(const at::Tensor& like, Rng& rng) {
+  return drawn(like, like.sizes(), [&] { return rng.normal(); });
 }
 
 Rng probe_rng(const std::string& name) {

@@ -30,7 +30,8 @@ struct Span {
 class LossSurface {
  public:
   /// On subject.probe's split and number of samples. One at a time for a network.
-  explicit LossSurface(const Subject& subject);
+  explicit LossSurface(const Subject& subject, models::PlainOperators::Derivatives derivatives =
+                                                   models::PlainOperators::Derivatives::kAll);
   ~LossSurface();
   LossSurface(const LossSurface&) = delete;
   LossSurface& operator=(const LossSurface&) = delete;
@@ -44,7 +45,8 @@ class LossSurface {
   /// [P] gradient of the mean loss over `span`; without one: over all samples.
   at::Tensor gradient(const Span& span);
   at::Tensor gradient() { return gradient({0, num_samples_}); }
-  /// [P] Hessian of L times `v` [P]: backward through backward, about 3 gradients.
+  /// [P] Hessian of L times `v` [P]: a forward derivative of the gradient. Costs 3 gradients in
+  /// arithmetic, less in time.
   at::Tensor hessian_vector(const at::Tensor& v);
   /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2: norm(J^T v)^2 with v in {-1, 1},
   /// drawn from `rng`; chunk by chunk. A scalar in fp64.
@@ -74,6 +76,9 @@ class LossSurface {
   std::vector<at::Tensor> before_;      // their data in the run
   at::Tensor point_;
 };
+
+/// A vector in the layout and on the device of `like` with entries from N(0, 1).
+at::Tensor normals_like(const at::Tensor& like, Rng& rng);
 
 /// The generator of measurement `name`: the same vectors at every step, so that curves are smooth.
 Rng probe_rng(const std::string& name);

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,6 +48,11 @@ struct Subject {
   int64_t num_classes;
   int64_t batch_size;  // of evaluation
   ProbeOptions probe = {};
+  std::function<void(int64_t done, int64_t at_most)> on_progress = {};  // of long measurements
+
+  void report(int64_t done, int64_t at_most) const {
+    if (on_progress) on_progress(done, at_most);
+  }
 };
 
 /// A number with its name in metrics.csv; a scalar on the device, so that many are read with one

@@ -11,8 +11,10 @@ std::vector<Value> measure_ntk_trace(const Subject& subject) {
   LossSurface surface(subject);
   auto rng = probe_rng("ntk-trace");
   std::vector<at::Tensor> samples;
-  for (int64_t i = 0; i < subject.probe.probes; ++i)
+  for (int64_t i = 0; i < subject.probe.probes; ++i) {
+    subject.report(i, subject.probe.probes);
     samples.push_back(surface.squared_jacobian(rng) / static_cast<double>(surface.num_samples()));
+  }
   return mean_and_error("ntk_trace", samples);
 }
 

@@ -44,6 +44,7 @@ std::vector<Value> measure_sharpness_pga(const Subject& subject) {
   auto e = of_length(surface.gradient(), rho);
   auto best = at::maximum(loss_at(surface, center, e), before);
   for (int i = 0; i < kAscentSteps; ++i) {
+    subject.report(i, kAscentSteps);
     e = e + of_length(surface.gradient(), rho / 2);
     e = e * (rho / e.norm().clamp_min(rho));
     best = at::maximum(best, loss_at(surface, center, e));
@@ -58,6 +59,7 @@ std::vector<Value> measure_sharpness_average(const Subject& subject) {
   const auto before = surface.loss();
   std::vector<at::Tensor> rises;
   for (int64_t i = 0; i < subject.probe.probes; ++i) {
+    subject.report(i, subject.probe.probes);
     const auto e = of_length(surface.normals(rng), subject.probe.rho);
     rises.push_back(loss_at(surface, center, e) - before);
   }

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/one_hot.h>
 
@@ -36,6 +37,16 @@ at::Tensor Loss::mean(const at::Tensor& logits, const at::Tensor& targets) const
   if (is_regression_) return at::mse_loss(wide, targets.to(wide.scalar_type())) * 0.5;
   return at::cross_entropy_loss(wide, targets, {}, at::Reduction::Mean, /*ignore_index=*/-100,
                                 label_smoothing_);
+}
+
+// log softmax(f)[y] summed with targets t that sum to 1: logsumexp(f) - t . f
+at::Tensor Loss::differentiable_mean(const at::Tensor& logits, const at::Tensor& targets) const {
+  if (is_regression_) return (logits - targets.to(logits.scalar_type())).pow(2).mean() * 0.5;
+  const int64_t num_classes = logits.size(1);
+  const auto onehot = at::one_hot(targets, num_classes).to(logits.scalar_type());
+  const auto smooth =
+      onehot * (1 - label_smoothing_) + label_smoothing_ / static_cast<double>(num_classes);
+  return (at::logsumexp(logits, {1}) - (logits * smooth).sum(1)).mean();
 }
 
 at::Tensor Loss::clean_targets(const at::Tensor& labels, int64_t num_classes) const {

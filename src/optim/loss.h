@@ -27,6 +27,9 @@ class Loss {
   /// logits [B, K] of any floating dtype; targets [B] int64 classes for cross-entropy, [B, K] for
   /// squared-error. A scalar in fp32 (fp64 for fp64 logits).
   at::Tensor mean(const at::Tensor& logits, const at::Tensor& targets) const;
+  /// The same from operators with every derivative, forward ones included; fused cross entropy has
+  /// no forward derivative of its backward. For measurements.
+  at::Tensor differentiable_mean(const at::Tensor& logits, const at::Tensor& targets) const;
   /// Targets for clean class labels [B] int64: themselves, or one-hot [B, K].
   at::Tensor clean_targets(const at::Tensor& labels, int64_t num_classes) const;
 

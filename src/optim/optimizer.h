@@ -19,14 +19,17 @@
 
 namespace unlazy::optim {
 
-/// --optimizer, --momentum, --nesterov, --weight-decay, --decay, --clip-norm
+/// --optimizer, --momentum, --nesterov, --weight-decay, --decay, --clip-norm, --adam-beta1, ...
 struct OptimizerOptions {
   std::string name = "sgd";
   double momentum = 0;
   bool nesterov = false;
   double weight_decay = 0;
-  std::string decay = "all";        // all, weights
-  double clip_norm = 0;             // 0: off
+  std::string decay = "all";  // all, weights
+  double clip_norm = 0;       // 0: off
+  double adam_beta1 = 0.9;    // adamw
+  double adam_beta2 = 0.999;
+  double adam_eps = 1e-8;
   SharpnessOptions sharpness = {};  // for sam, asam and gsam; described by a table of its own
 };
 OptionTable describe(OptimizerOptions& options);
@@ -56,8 +59,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One update of the parameters. Never waits for the device.
   virtual void step(const GradientPass& gradient, const StepInputs& inputs) = 0;
-  /// What a checkpoint must hold beside the parameters: flat buffers [P] by name. Restored by
-  /// copying into them.
+  /// What a checkpoint must hold beside the parameters, by name: flat buffers [P], and scalars such
+  /// as a count of steps. Restored by copying into them.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() = 0;
 };
 

@@ -3,13 +3,14 @@
 
 namespace unlazy::optim {
 
-MakeOptimizer make_sgd, make_sam, make_asam, make_gsam;
+MakeOptimizer make_sgd, make_adamw, make_sam, make_asam, make_gsam;
 
 const Registry<MakeOptimizer>& base_registry() {
   static const Registry<MakeOptimizer> optimizers(
       "base optimizer",
       {
           {"sgd", "stochastic gradient descent with momentum, as torch.optim.SGD", make_sgd},
+          {"adamw", "Adam with decoupled weight decay, as torch.optim.AdamW", make_adamw},
       });
   return optimizers;
 }
@@ -36,30 +37,45 @@ bool is_sharpness_aware(const std::string& optimizer) {
 }
 
 OptionTable describe(OptimizerOptions& o) {
-  return {"Optimizer",
-          {{.name = "optimizer",
-            .target = &o.name,
-            .help = "The update rule.",
-            .choices = registry().choices()},
-           {.name = "momentum",
-            .target = &o.momentum,
-            .range = Range::closed(0, 1),
-            .help = "Momentum."},
-           {.name = "nesterov", .target = &o.nesterov, .help = "Nesterov's momentum."},
-           {.name = "weight-decay",
-            .target = &o.weight_decay,
-            .range = Range::at_least(0),
-            .help = "L2 coefficient, added to the gradient as weight_decay * w."},
-           {.name = "decay",
-            .target = &o.decay,
-            .help = "What --weight-decay acts on.",
-            .choices = {{"all", "every parameter, as PyTorch"},
-                        {"weights",
-                         "convolution and linear weights, not biases or normalisation layers"}}},
-           {.name = "clip-norm",
-            .target = &o.clip_norm,
-            .range = Range::at_least(0),
-            .help = "Greatest norm of the gradient of an update; 0 is no clipping."}}};
+  return {
+      "Optimizer",
+      {{.name = "optimizer",
+        .target = &o.name,
+        .help = "The update rule.",
+        .choices = registry().choices()},
+       {.name = "momentum",
+        .target = &o.momentum,
+        .range = Range::closed(0, 1),
+        .help = "Momentum."},
+       {.name = "nesterov", .target = &o.nesterov, .help = "Nesterov's momentum."},
+       {.name = "weight-decay",
+        .target = &o.weight_decay,
+        .range = Range::at_least(0),
+        .help =
+            "sgd: L2 coefficient, added to the gradient as weight_decay * w. adamw: decoupled, w "
+            "shrinks by the factor 1 - lr * weight_decay."},
+       {.name = "decay",
+        .target = &o.decay,
+        .help = "What --weight-decay acts on.",
+        .choices = {{"all", "every parameter, as PyTorch"},
+                    {"weights",
+                     "convolution and linear weights, not biases or normalisation layers"}}},
+       {.name = "clip-norm",
+        .target = &o.clip_norm,
+        .range = Range::at_least(0),
+        .help = "Greatest norm of the gradient of an update; 0 is no clipping."},
+       {.name = "adam-beta1",
+        .target = &o.adam_beta1,
+        .range = Range::closed(0, 1),
+        .help = "adamw: decay of the mean of gradients."},
+       {.name = "adam-beta2",
+        .target = &o.adam_beta2,
+        .range = Range::closed(0, 1),
+        .help = "adamw: decay of the mean of squared gradients."},
+       {.name = "adam-eps",
+        .target = &o.adam_eps,
+        .range = Range::above(0),
+        .help = "adamw: added to the root of the mean square."}}};
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,

@@ -20,6 +20,12 @@ class Sgd : public Optimizer {
       : options_(options), parameters_(parameters) {
     UNLAZY_CHECK_USAGE(!options.nesterov || options.momentum > 0,
                        "sgd: --nesterov needs --momentum above 0");
+    const OptimizerOptions defaults;
+    UNLAZY_CHECK_USAGE(options.adam_beta1 == defaults.adam_beta1 &&
+                           options.adam_beta2 == defaults.adam_beta2 &&
+                           options.adam_eps == defaults.adam_eps,
+                       "sgd: --adam-beta1, --adam-beta2 and --adam-eps are for adamw; leave them "
+                       "out");
     if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
   }
 
@@ -42,11 +48,13 @@ class Sgd : public Optimizer {
   void update(int64_t begin, int64_t end, double weight_decay, const at::Tensor& lr) {
     if (begin == end) return;
     const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, end - begin); };
+    // The CUDA kernel reads the rate in fp32, also where the parameters are fp64.
+    const auto rate = lr.is_cuda() ? lr.to(c10::kFloat) : lr;
     std::vector<at::Tensor> velocity;
     if (velocity_.defined()) velocity.push_back(part(velocity_));
     // The velocity starts at 0, so the first step needs no case of its own.
     at::_fused_sgd_({part(parameters_.values())}, {part(parameters_.gradients())}, velocity,
-                    weight_decay, options_.momentum, lr, /*dampening=*/0, options_.nesterov,
+                    weight_decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov,
                     /*maximize=*/false,
                     /*is_first_step=*/false);
   }

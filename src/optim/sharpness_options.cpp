@@ -65,8 +65,10 @@ OptionTable describe(SharpnessOptions& o) {
        {.name = "gsam-alpha",
         .target = &o.alpha,
         .range = Range::at_least(0),
-        .help = "gsam's weight of the ascent along the part of the gradient that is "
-                "perpendicular to the gradient at the perturbed point."}}};
+        .help =
+            "gsam's weight of the ascent along the part of the gradient that is "
+            "perpendicular to the gradient at the perturbed point (Zhuang et al. 2022: 0.01 for "
+            "ResNets on ImageNet, their Table 4; their CIFAR-10 example: 0.4)."}}};
 }
 
 void refuse_unused(const SharpnessOptions& options, const std::string& optimizer) {

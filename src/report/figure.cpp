@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "report/map.h"
 
 namespace unlazy::report {
 namespace {
@@ -23,8 +24,8 @@ constexpr std::array kPalette = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
 constexpr double kPngScale = 2;  // pixels a point
 
 // Room around the axes, in points.
-constexpr double kLeft = 78, kRight = 14, kBottom = 54, kTop = 28, kLegendRow = 17, kBar = 34,
-                 kFigureTitle = 28;
+constexpr double kLeft = 82, kRight = 14, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
+                 kMapBar = 62, kFigureTitle = 28;
 // Of a character of the legend's font, and of a legend's line sample with its spaces.
 constexpr double kCharacter = 7.6, kSample = 38;
 
@@ -47,18 +48,25 @@ void check_series(const Figure& figure, const Series& s) {
     return list.empty() || list.size() == s.x.size();
   };
   UNLAZY_CHECK(s.x.size() == s.y.size() && fits(s.low) && fits(s.high) && fits(s.shade) &&
-                   s.low.empty() == s.high.empty(),
+                   fits(s.z) && s.low.empty() == s.high.empty(),
                "figure ", figure.name, ": series '", s.label, "' has lists of different lengths");
+}
+
+bool has_map(const Panel& panel) {
+  return std::any_of(panel.series.begin(), panel.series.end(),
+                     [](const Series& s) { return !s.z.empty(); });
 }
 
 std::string csv_of(const Figure& figure) {
   std::ostringstream out;
-  out << "panel,series,x,y,low,high,shade\n";
+  const bool has_z = std::any_of(figure.panels.begin(), figure.panels.end(), has_map);
+  out << "panel,series,x,y,low,high,shade" << (has_z ? ",z\n" : "\n");
   for (const auto& panel : figure.panels) {
     for (const auto& s : panel.series) {
       check_series(figure, s);
       const std::string head = csv_text(panel.title) + "," + csv_text(s.label) + ",";
       for (size_t i = 0; i < s.x.size(); ++i) {
+        if (!s.z.empty() && i > 0 && s.y[i] != s.y[i - 1]) out << "\n";  // gnuplot: a new row
         out << head << number_text(s.x[i]) << "," << number_text(s.y[i]) << ",";
         if (!s.low.empty())
           out << number_text(s.low[i]) << "," << number_text(s.high[i]);
@@ -66,9 +74,10 @@ std::string csv_of(const Figure& figure) {
           out << ",";
         out << ",";
         if (!s.shade.empty()) out << number_text(s.shade[i]);
+        if (has_z) out << (s.z.empty() ? "," : "," + number_text(s.z[i]));
         out << "\n";
       }
-      if (s.x.empty()) out << head << "nan,nan,,,\n";
+      if (s.x.empty()) out << head << "nan,nan,,," << (has_z ? ",\n" : "\n");
       out << "\n\n";
     }
   }
@@ -260,7 +269,9 @@ void write_legend(std::ostringstream& out, const Panel& panel, const Screen& scr
 }
 
 // The plot elements of a series: its band, then the line or points.
-std::vector<std::string> elements(const Series& s, size_t place, size_t index, int power) {
+std::vector<std::string> elements(const Panel& panel, const Series& s, size_t place, size_t index,
+                                  int power) {
+  if (!s.z.empty()) return map_elements(panel, index);
   const std::string data = "data index " + std::to_string(index) + " skip 1 ";
   const std::string x = "($3/1e" + std::to_string(power) + ")";
   const std::string color = "lc rgb '" + color_text(s, place) + "'";
@@ -329,8 +340,9 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
                  const Screen& screen, double legend, size_t first_index) {
   const Panel& panel = figure.panels[place];
   const int power = x_power(panel);
-  const bool has_bar = !panel.shade_label.empty();
-  const double left = cell.x + kLeft, right = cell.x + cell.width - kRight - (has_bar ? kBar : 0);
+  const bool has_bar = !panel.shade_label.empty(), is_map = has_map(panel);
+  const double left = cell.x + kLeft;
+  const double right = cell.x + cell.width - kRight - (is_map ? kMapBar : has_bar ? kBar : 0);
   const double top = cell.y + kTop + legend, bottom = cell.y + cell.height - kBottom;
   const double width = screen.width, height = screen.height;
   out << "\n  # " << panel.title << "\n";
@@ -351,26 +363,38 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
   out << "  set label 2 " << gnuplot_text(letter + panel.title) << " at "
       << screen.at(cell.x + 10, cell.y + 13) << " left font ',12'\n"
       << "  set label 3 " << gnuplot_text(x_label) << " at "
-      << screen.at((left + right) / 2, bottom + 38) << " center\n"
-      << "  set label 4 " << gnuplot_text(panel.y_label) << " at "
-      << screen.at(cell.x + 13, (top + bottom) / 2) << " center rotate by 90\n";
+      << screen.at((left + right) / 2, bottom + 38)
+      << " center\n"
+      // gnuplot places it beside the widest number of the axis.
+      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset 0.1,0\n";
   write_axes(out, panel, power);
   write_legend(out, panel, screen, left, cell.y + kTop + 5, cell.width - kLeft);
   out << "  set style fill solid 0.6 noborder\n";
-  if (has_bar) {
+  if (has_bar || is_map) {
     out << "  set colorbox vertical user origin screen " << number_text((right + 10) / width)
         << ", screen " << number_text(1 - bottom / height) << " size screen "
         << number_text(8 / width) << ", screen " << number_text((bottom - top) / height)
-        << " noborder\n  set cbtics ('start' 0, 'end' 1) scale 0 offset -0.8,0 font ',9'\n";
-    out << "  set cblabel " << gnuplot_text(panel.shade_label) << " offset -2.2,0 font ',9'\n";
+        << " noborder\n";
   } else {
     out << "  unset colorbox\n";
+  }
+  if (is_map) {
+    out << map_scale(panel, *std::find_if(panel.series.begin(), panel.series.end(),
+                                          [](const Series& s) { return !s.z.empty(); }))
+        << "  set cblabel ''\n  set label 5 " << gnuplot_text(panel.z_label) << " at "
+        << screen.at(right + kMapBar - 2, (top + bottom) / 2) << " center rotate by 90\n";
+  } else {
+    out << "  set palette defined (0 '#c6dbef', 0.35 '#6baed6', 0.7 '#2171b5', 1 '#08306b')\n"
+           "  set cbrange [0:1]\n"
+           "  set cbtics ('start' 0, 'end' 1) scale 0 offset -0.8,0 font ',9'\n"
+           "  set cblabel "
+        << gnuplot_text(panel.shade_label) << " offset -2.2,0 font ',9'\n";
   }
   out << "  plot ";
   bool is_first = true;
   size_t index = first_index, color = 0;
   for (const auto& s : panel.series) {
-    for (const auto& element : elements(s, color, index, power)) {
+    for (const auto& element : elements(panel, s, color, index, power)) {
       out << (is_first ? "" : ", \\\n       ") << element;
       is_first = false;
     }
@@ -378,6 +402,20 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
     ++index;
   }
   out << "\n";
+}
+
+// Once for both pictures.
+void write_contours(std::ostringstream& out, const Figure& figure) {
+  if (std::none_of(figure.panels.begin(), figure.panels.end(), has_map)) return;
+  out << "set contour base\nunset surface\nset cntrparam linear\n";
+  size_t index = 0;
+  for (const auto& panel : figure.panels) {
+    for (const auto& s : panel.series) {
+      if (!s.z.empty()) out << contour_commands(panel, s, index);
+      ++index;
+    }
+  }
+  out << "unset contour\nset surface\n";
 }
 
 std::string script_of(const Figure& figure) {
@@ -394,10 +432,8 @@ std::string script_of(const Figure& figure) {
       << "\nset border 3 lw 0.8 lc rgb '#555555'\nset tics nomirror out scale 0.5 font ',10' "
          "textcolor rgb '#333333'\n"
          "set mxtics default\nset grid back lt 1 lw 0.6 lc rgb '#e8e8e8'\nset boxwidth 0.9 "
-         "relative\n"
-         "set palette defined (0 '#c6dbef', 0.35 '#6baed6', 0.7 '#2171b5', 1 '#08306b')\nset "
-         "cbrange [0:1]\n";
-  out << "unset key\n";
+         "relative\nunset key\n";
+  write_contours(out, figure);
   out << "do for [format in 'svg png'] {\n  if (format eq 'svg') {\n    set terminal svg size "
       << width << "," << height
       << " enhanced font 'DejaVu Sans,11' background rgb 'white'\n  } else {\n    set terminal "

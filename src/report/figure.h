@@ -8,8 +8,8 @@
 
 namespace unlazy::report {
 
-/// One curve or cloud of points. Points with a coordinate that is not finite (or not positive on a
-/// logarithmic axis) leave a gap.
+/// One curve, cloud of points or map. Points with a coordinate that is not finite (or not positive
+/// on a logarithmic axis) leave a gap.
 struct Series {
   enum class Style {
     kLine,
@@ -29,6 +29,9 @@ struct Series {
   std::vector<double> shade =
       {};           // [0, 1] a point, light to dark (early to late); then drawn as points
   double size = 1;  // of points and lines
+  std::vector<double> z =
+      {};  // height above (x, y): drawn as a map in colours with contour lines; the points are a
+           // grid, y ascending and in each row of equal y the same x ascending
 };
 inline constexpr int kGray = 100;
 
@@ -42,6 +45,8 @@ struct Panel {
   Legend legend = Legend::kAbove;  // above the axes, where it covers no data
   std::vector<Series> series;
   std::string shade_label = {};  // of the colour bar of shaded points; empty: no bar
+  std::string z_label = {};      // of the colour bar of a map, whose ticks are the contour lines
+  bool log_z = false;            // contour lines at 1, 2, 5, 10, .. and colours by the logarithm
 
   static constexpr double kAuto = -1.7976931348623157e308;
 };

@@ -112,6 +112,8 @@ std::string default_out(const TrainOptions& o) {
     name += "-" + o.noise.kind + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
   if (optim::is_sharpness_aware(o.optimizer.name))
     name += "-" + o.optimizer.name + number_text(o.optimizer.sharpness.rho);
+  else if (o.optimizer.name != "sgd")
+    name += "-" + o.optimizer.name;
   return name + "-seed" + std::to_string(o.run.seed);
 }
 

@@ -1,11 +1,13 @@
 """Writes sam_reference.safetensors: 20 steps of SAM and its relatives on ResNet-20, in PyTorch.
 
-Written from the papers with torch.optim.SGD as the base optimizer, parameter by parameter, in fp64:
+Written from the papers with optimizers of torch.optim as base, parameter by parameter, in fp64:
   sam                Foret et al. 2021, Algorithm 1
   sam-unnormalized   e = rho g (Andriushchenko and Flammarion 2022)
   sam-m              one perturbation for each 4 of the 8 samples, gradients averaged
   asam, asam-weights Kwon et al. 2021; the second as their code, which scales parameters called weight only
   gsam               Zhuang et al. 2022, Algorithm 1
+  adamw              torch.optim.AdamW without SAM
+  sam-adamw          SAM around it
 BatchNorm's running statistics move in the first pass only. The weights are those of
 torch.manual_seed(5), so that they need not be stored.
 
@@ -30,6 +32,8 @@ VARIANTS = {
     "asam": dict(rho=0.5, eta=0.01),
     "asam-weights": dict(rho=0.5, eta=0.01),
     "gsam": dict(rho=0.05, alpha=0.4),
+    "adamw": dict(),
+    "sam-adamw": dict(rho=0.05),
 }
 
 
@@ -101,6 +105,8 @@ def perturbation(kind, model, g, options):
 
 def sharp_gradient(kind, model, images, labels, options):
     loss, g = gradient(model, images, labels)
+    if "rho" not in options:
+        return loss, g
     before = [p.detach().clone() for p in model.parameters()]
     with torch.no_grad():
         for p, e in zip(model.parameters(), perturbation(kind, model, g, options)):
@@ -120,7 +126,10 @@ def sharp_gradient(kind, model, images, labels, options):
 def run(kind, options, images, labels):
     torch.manual_seed(SEED)
     model = ResNet20().double().train()
-    optimizer = torch.optim.SGD(model.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+    if kind.endswith("adamw"):
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), LR, MOMENTUM, weight_decay=DECAY)
     losses = []
     for _ in range(STEPS):
         m = options.get("m", len(labels))

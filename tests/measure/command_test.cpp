@@ -1,6 +1,7 @@
 // `unlazy measure` and --measure NAME:every=LENGTH, as a user runs them.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -108,9 +109,12 @@ TEST(MeasureCommand, SaysWhatIsWrong) {
   config["model"] = "mlp";
   config["hidden-width"] = 9;
   write_file(run + "/config.json", config.dump());
-  const auto misshapen = message({"measure", run}, 1);
-  EXPECT_NE(misshapen.find(folder + "/model.safetensors"), std::string::npos) << misshapen;
-  EXPECT_NE(misshapen.find("layers.0.weight"), std::string::npos) << misshapen;
+  EXPECT_EQ(message({"measure", run}, 1),
+            "unlazy: " + folder +
+                "/model.safetensors: does not fit the network; of another shape: layers.0.weight "
+                "([8, 3072] in the file, [9, 3072] wanted), layers.1.weight ([8, 8] in the file, "
+                "[9, 9] wanted), linear.weight ([10, 8] in the file, [10, 9] wanted) and 2 more; "
+                "the file is for model 'mlp'\n");
 }
 
 TEST(MeasureCommand, TrainingMeasuresEachAtItsOwnPace) {
@@ -130,6 +134,74 @@ TEST(MeasureCommand, TrainingMeasuresEachAtItsOwnPace) {
   EXPECT_EQ(count(metrics, ",train_loss,"), 2);
   EXPECT_EQ(read_file(measured + "/checkpoints/00000004/model.safetensors"),
             read_file(plain + "/checkpoints/00000004/model.safetensors"));
+}
+
+TEST(LandscapeCommand, DrawsAPlaneAndALine) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run", other = scratch / "other";
+  ASSERT_EQ(run_program(train_words(run, {"--keep-checkpoints", "0"})).exit_code, 0);
+  ASSERT_EQ(run_program(train_words(other, {"--seed", "1"})).exit_code, 0);
+  const auto model = read_file(run + "/checkpoints/00000004/model.safetensors");
+  const std::vector<std::string> small = {"--points", "5", "--samples", "16", "--threads", "1"};
+  const auto landscape = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"landscape", run});
+    words.insert(words.end(), small.begin(), small.end());
+    const auto result = run_program(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  };
+  landscape({"--out", scratch / "a"});
+  landscape({"--out", scratch / "b"});
+  landscape({"--out", scratch / "c", "--direction-seed", "1"});
+  const auto csv = read_file(scratch / "a/plane-run-4.csv");
+  EXPECT_EQ(csv, read_file(scratch / "b/plane-run-4.csv")) << "the same seed, the same picture";
+  EXPECT_NE(csv, read_file(scratch / "c/plane-run-4.csv"));
+  EXPECT_EQ(count(csv, "\n\"Training loss\","), 26);  // 25 points and the checkpoint
+  const auto plane = read_json_file(scratch / "a/plane-run-4.json");
+  EXPECT_EQ(plane.at("values").at("train_loss").size(), 5u);
+  EXPECT_EQ(plane.at("bn-statistics"), "fixed");
+  EXPECT_LT(std::abs(plane.at("cosine").get<double>()), 0.1);
+  // The middle is the checkpoint.
+  ASSERT_EQ(run_program({"landscape", run, "--samples", "0", "--points", "3", "--split", "test",
+                         "--threads", "1", "--out", scratch / "d"})
+                .exit_code,
+            0);
+  ASSERT_EQ(run_program({"measure", run, "--measure", "test", "--threads", "1"}).exit_code, 0);
+  EXPECT_EQ(read_json_file(scratch / "d/plane-run-4.json").at("values").at("test_loss")[1][1],
+            read_json_file(run + "/measure-4.json").at("values").at("test_loss"));
+
+  const auto out = landscape({"--to", other});
+  EXPECT_NE(out.find("barrier of the test loss: "), std::string::npos) << out;
+  const auto line = read_json_file(run + "/figures/line-run-4-other-4.json");
+  EXPECT_EQ(line.at("to").at("run"), other);
+  EXPECT_EQ(line.at("steps"), (std::vector<double>{-0.5, 0, 0.5, 1, 1.5}));
+  EXPECT_EQ(line.at("values").at("test_accuracy").size(), 5u);
+  landscape({"--checkpoint", "2", "--to-checkpoint", "4"});
+  EXPECT_TRUE(std::filesystem::exists(run + "/figures/line-run-2-run-4.csv"));
+  EXPECT_EQ(read_file(run + "/checkpoints/00000004/model.safetensors"), model);
+}
+
+TEST(LandscapeCommand, SaysWhatIsWrong) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  const auto message = [](const std::vector<std::string>& words) {
+    const auto result = run_program(words);
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    return result.err;
+  };
+  EXPECT_EQ(message({"landscape"}),
+            "unlazy: landscape: wants the folder of one run, such as: unlazy landscape "
+            "runs/sample\n");
+  EXPECT_EQ(message({"landscape", run, "--to-checkpoint", "4"}),
+            "unlazy: landscape: both ends of the line are checkpoint 4 of " + run +
+                "; name another one with --to or --to-checkpoint\n");
+  EXPECT_EQ(message({"landscape", run, "--to", scratch / "none"}),
+            "unlazy: " + scratch / "none" +
+                ": holds no checkpoint; name the folder of a run of unlazy train\n");
+  EXPECT_EQ(message({"landscape", run, "--bn-statistics", "interpolate"}),
+            "unlazy: landscape: --bn-statistics interpolate is for a line between two "
+            "checkpoints; add --to or --to-checkpoint\n");
 }
 
 }  // namespace

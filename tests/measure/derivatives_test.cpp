@@ -134,6 +134,36 @@ TEST(Lanczos, FindsEachEigenvalueOnce) {
   EXPECT_LT((found.weights - 1.0 / 60).abs().max().item<double>(), 1e-6);
 }
 
+TEST(Lanczos, StopsWhenTheWantedValuesHaveConverged) {
+  std::vector<double> wanted;
+  for (int i = 0; i < 200; ++i) wanted.push_back(i < 198 ? 1e-3 * i : 10.0 * (i - 197));
+  const auto diagonal = at::tensor(wanted, c10::kDouble);
+  const auto start = at::tensor(std::vector<double>(200, 1.0), c10::kDouble);
+  int num_products = 0;
+  const auto apply = [&](const at::Tensor& v) {
+    ++num_products;
+    return diagonal * v;
+  };
+  const auto found = lanczos(apply, start, 100, /*num_top=*/2, 1e-6);
+  EXPECT_LT(num_products, 12);
+  EXPECT_EQ(found.values.numel(), num_products);
+  EXPECT_NEAR(found.values[num_products - 1].item<double>(), 20, 1e-9);
+  EXPECT_NEAR(found.values[num_products - 2].item<double>(), 10, 1e-9);
+}
+
+TEST(Derivatives, LongMeasurementsTellHowFarTheyAre) {
+  Small small;
+  small.probe.probes = 5;
+  auto subject = small.subject();
+  std::vector<int64_t> done;
+  subject.on_progress = [&](int64_t now, int64_t at_most) {
+    done.push_back(now);
+    EXPECT_EQ(at_most, 5);
+  };
+  registry().find("hessian-trace").make(subject);
+  EXPECT_EQ(done, (std::vector<int64_t>{0, 1, 2, 3, 4}));
+}
+
 TEST(Lanczos, StopsInAnInvariantSpaceAndOfAZeroOperator) {
   const auto start = at::tensor({1.0, 1.0, 0.0, 0.0}, c10::kDouble);
   const auto diagonal = at::tensor({2.0, -1.0, 5.0, 7.0}, c10::kDouble);

@@ -20,6 +20,7 @@ struct Reference {
   std::string key;
   OptimizerOptions options;
   double rho;
+  double lr = 0.05;
 };
 
 std::vector<Reference> references() {
@@ -37,6 +38,13 @@ std::vector<Reference> references() {
   list[1].options.sharpness.variant = "unnormalized";
   list[2].options.sharpness.group_size = 4;
   list[4].options.sharpness.scaling = "weights";
+  for (const std::string name : {"adamw", "sam-adamw"}) {
+    auto options = make(name == "adamw" ? "adamw" : "sam");
+    options.momentum = 0;
+    options.weight_decay = 0.05;
+    if (name != "adamw") options.sharpness.base = "adamw";
+    list.push_back({name, options, 0.05, /*lr=*/1e-3});
+  }
   return list;
 }
 
@@ -67,7 +75,7 @@ void compare_with_reference(const Reference& reference, const TensorFile& file,
     losses.back() += mean.item<double>() * static_cast<double>(count) / 8;
   };
   for (int i = 0; i < 20; ++i) {
-    optimizer->step(gradient, {at::tensor(0.05, flat.values().options()),
+    optimizer->step(gradient, {at::tensor(reference.lr, flat.values().options()),
                                at::tensor(reference.rho, flat.values().options()), true, 8});
   }
   const auto near = [&](const at::Tensor& got, const at::Tensor& wanted, const std::string& name) {

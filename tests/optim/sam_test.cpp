@@ -164,9 +164,10 @@ TEST(Sam, GroupsHaveTheirOwnPerturbations) {
 }
 
 // Momentum, decay of weights only and clipping are the base's business.
-OptimizerOptions busy(const std::string& name) {
-  auto options = options_of(name, 0.9);
-  options.nesterov = true;
+OptimizerOptions busy(const std::string& name, const std::string& base = "sgd") {
+  auto options = options_of(name, base == "sgd" ? 0.9 : 0);
+  options.nesterov = base == "sgd";
+  if (is_sharpness_aware(name)) options.sharpness.base = base;
   options.weight_decay = 0.01;
   options.decay = "weights";
   options.clip_norm = 1.5;
@@ -183,11 +184,14 @@ Vector after_steps(const OptimizerOptions& options, c10::ScalarType dtype, doubl
 }
 
 TEST(Sam, ZeroRhoIsTheBaseBitForBit) {
-  for (const auto dtype : {c10::kDouble, c10::kFloat, c10::kBFloat16}) {
-    const auto base = after_steps(busy("sgd"), dtype, 0, true);
-    for (const std::string name : {"sam", "asam", "gsam"}) {
-      EXPECT_EQ(after_steps(busy(name), dtype, 0, true), base) << name << c10::toString(dtype);
-      EXPECT_NE(after_steps(busy(name), dtype, kRho, true), base) << name << c10::toString(dtype);
+  for (const auto& entry : base_registry().entries()) {
+    for (const auto dtype : {c10::kDouble, c10::kFloat, c10::kBFloat16}) {
+      SCOPED_TRACE(entry.name + " " + c10::toString(dtype));
+      const auto base = after_steps(busy(entry.name, entry.name), dtype, 0, true);
+      for (const std::string name : {"sam", "asam", "gsam"}) {
+        EXPECT_EQ(after_steps(busy(name, entry.name), dtype, 0, true), base) << name;
+        EXPECT_NE(after_steps(busy(name, entry.name), dtype, kRho, true), base) << name;
+      }
     }
   }
 }
@@ -199,12 +203,51 @@ TEST(Sam, UnperturbedStepsAreTheBaseBitForBit) {
   }
 }
 
+// What the base optimizer is given.
+Vector direction_of(const OptimizerOptions& options) {
+  auto w = after_one_step(options);
+  for (size_t i = 0; i < w.size(); ++i) w[i] = (kW[i] - w[i]) / kLr;
+  return w;
+}
+
 TEST(Sam, ClippingActsOnTheGradientAtThePerturbedPoint) {
-  auto options = options_of("sam");
-  options.clip_norm = 2;
-  const auto g = gradient_at(Vector(6, 0));
-  const auto g_adv = gradient_at(scaled(g, kRho / norm(g)));
-  expect_near(after_one_step(options), stepped(scaled(g_adv, 2 / norm(g_adv))), 1e-6);
+  for (const std::string name : {"sam", "asam", "gsam"}) {
+    SCOPED_TRACE(name);
+    auto options = options_of(name);
+    const auto direction = direction_of(options);
+    ASSERT_GT(norm(direction), 2);
+    options.clip_norm = 2;
+    expect_near(after_one_step(options), stepped(scaled(direction, 2 / norm(direction))), 1e-6);
+  }
+}
+
+// Decay sees the weights as they were, not the perturbed ones, and moves neither perturbation.
+TEST(Sam, WeightDecayActsAtTheUnperturbedPoint) {
+  for (const std::string name : {"sam", "asam", "gsam"}) {
+    SCOPED_TRACE(name);
+    auto options = options_of(name);
+    auto wanted = direction_of(options);
+    for (size_t i = 0; i < wanted.size(); ++i) wanted[i] += 0.3 * kW[i];
+    options.weight_decay = 0.3;
+    expect_near(after_one_step(options), stepped(wanted), 1e-13);
+  }
+}
+
+TEST(Sam, TheWayBackIsExactForAll) {
+  for (const auto dtype : {c10::kFloat, c10::kBFloat16}) {
+    for (const std::string name : {"sam", "asam", "gsam"}) {
+      for (const int64_t group : {0, 2}) {
+        auto options = options_of(name);
+        options.sharpness.group_size = group;
+        Quadratic problem(dtype, {0.37, -0.2, 0.11, 1.3});
+        const auto before = problem.flat().values().clone();
+        const auto optimizer = make_optimizer(options, problem.flat());
+        for (int i = 0; i < 50; ++i)  // w + e - e would drift
+          optimizer->step(problem.gradient(), problem.inputs(0, 0.123 + 0.01 * i));
+        EXPECT_TRUE(at::equal(problem.flat().values(), before)) << name << " " << group;
+      }
+    }
+  }
 }
 
 TEST(Sam, SecondPassIsAtThePerturbedMasterAndTheWayBackIsExact) {
@@ -280,9 +323,9 @@ TEST(SamErrors, SayWhatIsWrong) {
   expect_misuse([&] { parse({"--sam-interval", "0"}); }, "--sam-interval must be >= 1, got 0");
   expect_misuse(
       [&] {
-        parse({"--sam-base", "adam"});
+        parse({"--sam-base", "adagrad"});
       },
-      "--sam-base: there is no 'adam'; known: sgd");
+      "--sam-base: there is no 'adagrad'; known: sgd, adamw");
   Quadratic problem;
   o.name = "sam";
   o.sharpness.base = "sam";

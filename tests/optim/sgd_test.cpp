@@ -90,6 +90,68 @@ TEST(Sgd, NesterovNeedsMomentum) {
   expect_misuse([&] { make_optimizer(options, flat); }, "sgd: --nesterov needs --momentum above 0");
 }
 
+OptimizerOptions adamw() {
+  OptimizerOptions options;
+  options.name = "adamw";
+  options.adam_beta1 = 0.5;
+  options.adam_beta2 = 0.75;
+  options.adam_eps = 0.01;
+  return options;
+}
+
+TEST(AdamW, TwoStepsByHand) {
+  const auto got = two_steps(adamw(), {1, -1, 2}, {3, 1, 0});
+  const double first[3] = {1, -1, 2}, second[3] = {3, 1, 0}, start[3] = {1, 2, 3};
+  std::vector<double> wanted;
+  for (int i = 0; i < 3; ++i) {
+    // t = 1: m / (1 - .5) = g1 and v / (1 - .75) = g1^2
+    double w = start[i] - .1 * first[i] / (std::abs(first[i]) + .01);
+    const double m = .25 * first[i] + .5 * second[i];
+    const double v = .1875 * first[i] * first[i] + .25 * second[i] * second[i];
+    w -= .1 * (m / .75) / (std::sqrt(v / .4375) + .01);
+    wanted.push_back(w);
+  }
+  expect_near(got, wanted);
+}
+
+TEST(AdamW, DecayIsDecoupledAndReachesTheBiasOnlyWhenAskedTo) {
+  auto options = adamw();
+  options.weight_decay = 0.5;
+  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3 * .95 * .95});
+  options.decay = "weights";
+  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3});
+  // It does not enter the mean square: the step of a gradient of 1 is that without decay.
+  const double undecayed = two_steps(adamw(), {1, 0, 0}, {0, 0, 0})[0];
+  auto once = adamw();
+  once.weight_decay = 0.5;
+  const double first_move = .1 / 1.01, second_move = 1 - first_move - undecayed;
+  EXPECT_NEAR(two_steps(once, {1, 0, 0}, {0, 0, 0})[0], (.95 - first_move) * .95 - second_move,
+              1e-14);
+}
+
+TEST(AdamW, ClippingScalesTheGradient) {
+  auto options = adamw();
+  options.adam_eps = 10;  // so large that the size of the gradient is seen
+  options.clip_norm = 1;
+  const double shrink = 1 / (5 + 1e-6);
+  const auto clipped = two_steps(options, {3, 4, 0}, {0, 0, 0});
+  options.clip_norm = 0;
+  expect_near(clipped, two_steps(options, {3 * shrink, 4 * shrink, 0}, {0, 0, 0}));
+}
+
+TEST(AdamW, RefusesTheMomentumOfSgdAndSgdItsBetas) {
+  TinyModule module;
+  FlatParameters flat(module, c10::kCPU, c10::kDouble);
+  auto options = adamw();
+  options.momentum = 0.9;
+  expect_misuse([&] { make_optimizer(options, flat); },
+                "adamw: --momentum and --nesterov are for sgd; use --adam-beta1");
+  options = adamw();
+  options.name = "sgd";
+  expect_misuse([&] { make_optimizer(options, flat); },
+                "sgd: --adam-beta1, --adam-beta2 and --adam-eps are for adamw; leave them out");
+}
+
 TEST(LearningRate, Constant) { EXPECT_EQ(Schedule({}, 100, 1000).lr(999), 0.1); }
 
 TEST(LearningRate, MultistepFallsAtTheMilestones) {

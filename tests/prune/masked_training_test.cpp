@@ -15,6 +15,7 @@
 #include "prune/mask.h"
 #include "prune/small_network.h"
 #include "support/expect_error.h"
+#include "support/optimizers.h"
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
 #include "train/experiment.h"
@@ -55,7 +56,7 @@ TEST_P(MaskedTraining, PrunedWeightsAreZeroAfterEveryStep) {
   for (const char* precision : {"fp32", "bf16", "fp64"}) {
     SCOPED_TRACE(precision);
     auto options = small_run(precision);
-    options.optimizer.name = GetParam();
+    testing::choose_optimizer(options.optimizer, GetParam());
     train::Experiment e(options);
     e.run_step(0);
     const auto mask = half_mask(e.parameters());
@@ -86,7 +87,7 @@ TEST_P(MaskedTraining, AMaskOfOnesIsNoMask) {
   for (const char* precision : {"fp32", "bf16", "fp64"}) {
     SCOPED_TRACE(precision);
     auto options = small_run(precision);
-    options.optimizer.name = GetParam();
+    testing::choose_optimizer(options.optimizer, GetParam());
     train::Experiment plain(options), masked(options);
     masked.parameters().set_mask(prune::full_mask(masked.parameters()));
     for (int64_t step = 0; step < 4; ++step) {

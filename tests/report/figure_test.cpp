@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
 #include "core/files.h"
+#include "report/map.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
 
@@ -75,6 +77,64 @@ TEST(Figure, ShortLogarithmicAxesHavePlainNumbersWithinTheData) {
   EXPECT_NE(script({0.2, 100}).find("set xtics (1,10,100)\n"), std::string::npos);
   EXPECT_NE(script({0, 41, 100}).find("set xtics (50,60,80,100)\n"), std::string::npos);
   EXPECT_EQ(script({1, 10000}).find("set xtics ("), std::string::npos);
+}
+
+Figure map_of(const std::vector<double>& z) {
+  Panel panel{.title = "Loss",
+              .x_label = "x",
+              .y_label = "y",
+              .x_low = -1,
+              .x_high = 1,
+              .y_low = -1,
+              .y_high = 1,
+              .z_label = "Loss",
+              .log_z = true};
+  panel.series = {{.x = {-1, 1, -1, 1}, .y = {-1, -1, 1, 1}, .z = z},
+                  {.label = "here", .x = {0}, .y = {0}, .style = Series::Style::kPoints}};
+  return {.name = "map", .panels = {panel}};
+}
+
+TEST(Figure, MapsHaveARowABlockAndTheirContourLines) {
+  testing::ScratchFolder scratch;
+  write_figure(scratch.path(), map_of({0.3, 1, 3, 30}));
+  EXPECT_EQ(read_file(scratch / "map.csv"),
+            "panel,series,x,y,low,high,shade,z\n"
+            "\"Loss\",\"\",-1,-1,,,,0.3\n\"Loss\",\"\",1,-1,,,,1\n\n"
+            "\"Loss\",\"\",-1,1,,,,3\n\"Loss\",\"\",1,1,,,,30\n\n\n"
+            "\"Loss\",\"here\",0,0,,,,\n\n\n");
+  const auto script = read_file(scratch / "map.gp");
+  EXPECT_NE(script.find("using 3:4:(log10($8)) with image"), std::string::npos);
+  EXPECT_NE(script.find("set cbtics ('0.5' "), std::string::npos) << script;
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  draw_figures(scratch.path(), {"map"});
+  EXPECT_NE(read_file(scratch / "map.svg").find(">0.5<"), std::string::npos);
+  write_figure(scratch.path(), map_of({2, 2, 2, 2}));  // flat: no contour lines
+  draw_figures(scratch.path(), {"map"});
+}
+
+TEST(Figure, ContourLinesAreAtRoundHeights) {
+  using Levels = std::vector<double>;
+  EXPECT_EQ(contour_levels({0.3, 30, NAN}, true), (Levels{0.5, 1, 2, 5, 10, 20}));
+  EXPECT_EQ(contour_levels({1e-4, 0, 1e3}, true), (Levels{1e-3, 1e-2, 0.1, 1, 10, 100}));
+  EXPECT_EQ(contour_levels({0.1, 0.9}, false), (Levels{0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}));
+  EXPECT_EQ(contour_levels({0, 1000}, false), (Levels{200, 400, 600, 800}));
+  EXPECT_EQ(contour_levels({5, 5}, false), Levels{});
+  EXPECT_EQ(contour_levels({-1, 0}, true), Levels{});
+}
+
+// Shaded points keep their own colours, with and without a colour bar, beside a map.
+TEST(Figure, EachPanelSetsItsColours) {
+  testing::ScratchFolder scratch;
+  auto figure = map_of({0.3, 1, 3, 30});
+  auto cloud = two_panels().panels[1];
+  cloud.shade_label.clear();
+  figure.panels = {cloud, figure.panels[0], cloud};
+  write_figure(scratch.path(), figure);
+  const auto script = read_file(scratch / "map.gp");
+  const auto first = script.find("set cbrange [0:1]"), map = script.find("set cbrange [-0.52");
+  EXPECT_LT(first, map);
+  EXPECT_NE(script.find("set cbrange [0:1]", map), std::string::npos);
+  EXPECT_NE(script.find("set palette defined (0 '#c6dbef'", map), std::string::npos);
 }
 
 TEST(Figure, IsDrawnAsSvgAndPng) {

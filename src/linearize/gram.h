@@ -1,0 +1,33 @@
+// J J^T, summed over blocks of J's columns so that J is never whole.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace unlazy::linearize {
+
+class Gram {
+ public:
+  /// Rows of J: `num_train` samples, then `num_test`, each of `num_outputs` rows. Sums train [N K,
+  /// N K] and, with test samples, test [M K, N K]; traced: [N, N] and [M, N], the mean over
+  /// outputs. `options`: dtype and device of the sums.
+  Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
+       const at::TensorOptions& options);
+
+  /// Adds factor^2 J J^T for some columns of J, [(N + M) K, columns].
+  void add(const at::Tensor& jacobian, double factor);
+  /// The same for J[n k, (o i)] = d[n k, o] h[n, i], as in a linear layer: (d d^T) times (h h^T),
+  /// without forming J. d [(N + M) K, O], h [N + M, I].
+  void add_product(const at::Tensor& d, const at::Tensor& h, double factor);
+  /// Call once, after all is added: until then train's lower triangle alone is right.
+  void finish();
+
+  at::Tensor train, test;
+
+ private:
+  int64_t num_train_, num_test_, num_outputs_;
+  bool is_traced_;
+};
+
+}  // namespace unlazy::linearize
