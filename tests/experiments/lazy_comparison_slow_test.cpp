@@ -346,7 +346,7 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
          "flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
   expect([](auto& o) { o.batch.augment = true; },
          "compare: the kernel is that of fixed images; give --augment=false");
-  for (const std::string name : {"asam", "gsam"}) {
+  for (const std::string name : {"adamw", "asam", "gsam"}) {
     expect([&](auto& o) { o.optimizer.name = name; },
            "compare: the linearised network follows sgd and sam, not --optimizer " + name);
   }
