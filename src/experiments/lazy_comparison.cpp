@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -320,6 +321,11 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
                         const train::Hooks& hooks) {
   const Perturbation perturbation(train);
   UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
+  const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
+  UNLAZY_CHECK_USAGE(distinct.size() == options.seeds.size(),
+                     "compare: a seed stands twice in --seeds");
+  UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
+                     " in place of --seed");
   check_linearisable(train);
   const auto kinds = perturbation.kinds();
   Comparison result;

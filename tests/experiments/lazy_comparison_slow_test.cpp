@@ -375,6 +375,12 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
   auto options = linear_network();
   expect_misuse([&] { compare(options, scratch / "out", {}, {.seeds = {}}); },
                 "compare: --seeds needs an entry");
+  expect_misuse(
+      [&] {
+        compare(options, scratch / "out", {}, {.seeds = {1, 2, 1}});
+      },
+      "compare: a seed stands twice in --seeds");
+  expect([](auto& o) { o.run.seed = 5; }, "compare: give --seeds 5 in place of --seed");
   options.data.train_size = 40;
   expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
                "ntk: 56 samples with 10 outputs need 2 MB at least, the cap is 1 MB; raise the cap "
