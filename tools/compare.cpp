@@ -26,7 +26,7 @@ train::TrainOptions defaults() {
   o.run.epochs = 500;
   o.run.checkpoint_every = Step::epochs(500);
   o.measure.names = {"test",        "train-set",     "distance",
-                     "first-layer", "lazy-distance", "ntk-change:every=100it"};
+                     "first-layer", "lazy-distance", "ntk-change:every=50it"};
   o.measure.every = Step::iterations(10);
   o.measure.probe.samples = 0;
   o.compute.precision = "fp32";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -41,10 +42,10 @@ struct Perturbation {
     text = has_noise && has_sam ? "label noise and SAM" : has_noise ? "label noise" : "SAM";
   }
   std::vector<Kind> kinds() const {
-    return {{"clean", "gradient descent", false, false},
-            {name, "with " + text, false, true},
+    return {{"clean", "GD", false, false},
+            {name, text, false, true},
             {"linear", "linearised", true, false},
-            {"linear-" + name, "linearised, with " + text, true, true}};
+            {"linear-" + name, "linearised, " + text, true, true}};
   }
   bool has_noise, has_sam;
   std::string name, text;
@@ -129,14 +130,29 @@ struct Content {
   const char* title;
   const char* y_label;
   const char* curve;
-  bool is_log;
+  bool is_loss;
 };
+
+// Of losses, the first steps fall by a factor of ten and SAM may throw the linearised network far
+// off: the axis shows where the three curves of the paper go after the first tenth of the run.
+void limit_axis(report::Panel& panel) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (size_t kind = 0; kind < std::min<size_t>(3, panel.series.size()); ++kind) {
+    const auto& y = panel.series[kind].y;
+    for (size_t i = (y.size() + 9) / 10; i < y.size(); ++i) {
+      low = std::min(low, y[i]);
+      high = std::max(high, y[i]);
+    }
+  }
+  if (!(high > low)) return;
+  panel.y_low = low - 0.1 * (high - low);
+  panel.y_high = high + 0.25 * (high - low);
+}
 
 report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
                        const std::vector<Runs>& seeds) {
   report::Panel panel{
       .title = content.title, .x_label = "Epoch {/:Italic t}", .y_label = content.y_label};
-  panel.log_y = content.is_log;
   panel.legend = report::Panel::Legend::kNone;
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
     std::vector<const report::Curve*> curves;
@@ -147,6 +163,7 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
     if (curves.size() == seeds.size())
       panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
   }
+  if (content.is_loss) limit_axis(panel);
   return panel;
 }
 
@@ -278,7 +295,7 @@ bool draw(const std::string& out, const std::string& name, const std::vector<Kin
           const std::vector<Runs>& seeds) {
   constexpr Content kContents[] = {
       {"Training loss, true labels", "Loss", "train_set_loss", true},
-      {"Test loss", "Loss", "test_loss", false},
+      {"Test loss", "Loss", "test_loss", true},
       {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false},
       {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
   report::Figure figure{.name = name, .columns = {2, 2}};

@@ -39,6 +39,9 @@ void check(const train::TrainOptions& base, const PruneOptions& o) {
   UNLAZY_CHECK_USAGE(!o.recalibrate_bn || o.protocol == "one-shot" || o.protocol == "filters",
                      "prune: --recalibrate-bn goes with --protocol one-shot or filters; where a "
                      "level is trained, training moves the statistics");
+  UNLAZY_CHECK_USAGE(o.protocol != "filters" || base.model.parameterization == "default",
+                     "prune: --protocol filters changes fan_in, which --parameterization ",
+                     base.model.parameterization, " scales by; use another protocol");
   UNLAZY_CHECK_USAGE(o.protocol != "reinit" || !o.masks_from.empty(),
                      "prune: --protocol reinit needs --masks-from, the folder of an imp curve");
   UNLAZY_CHECK_USAGE(o.protocol == "reinit" || o.masks_from.empty(),

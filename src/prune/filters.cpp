@@ -30,6 +30,10 @@ std::vector<std::string> blocks_of(const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     if (!name.ends_with(kFirst)) continue;
     const auto block = name.substr(0, name.size() - kFirst.size());
+    // Wide ResNets normalise before the convolution: there bn1 is not that of conv1's filters.
+    UNLAZY_CHECK_USAGE(!block.starts_with("block"),
+                       "filters: pre-activation networks such as wrn are not served; use it with "
+                       "a resnet");
     if (find(tensors, block + "conv2.weight") != nullptr) blocks.push_back(block);
   }
   UNLAZY_CHECK_USAGE(!blocks.empty(),

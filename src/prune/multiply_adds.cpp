@@ -24,24 +24,32 @@ thread_local Notes* current = nullptr;
 // The layer that a call is of, from its start to its end.
 struct Call : at::ObserverContext {
   size_t layer = 0;
+  bool is_scaling = false;  // the weight times a number, as in the NTK parameterisation
 };
 
 // Inputs can be seen at the start only, outputs at the end only. A linear layer is a product with
 // the transposed weight, which begins at the same address.
 std::unique_ptr<at::ObserverContext> note_layer(const at::RecordFunction& function) {
   const std::string_view name = function.name();
-  const size_t place = name == "aten::addmm" ? 2 : 1;
+  const bool is_scaling = name == "aten::mul";
+  const size_t place = is_scaling ? 0 : name == "aten::addmm" ? 2 : 1;
   if (place == 1 && name != "aten::conv2d" && name != "aten::mm") return nullptr;
+  if (!function.inputs()[place].isTensor()) return nullptr;
   const auto found = current->layer_at.find(function.inputs()[place].toTensor().const_data_ptr());
   if (found == current->layer_at.end()) return nullptr;
   auto call = std::make_unique<Call>();
   call->layer = found->second;
+  call->is_scaling = is_scaling;
   return call;
 }
 
 void note_output(const at::RecordFunction& function, at::ObserverContext* context) {
   if (context == nullptr) return;
   const auto* call = static_cast<const Call*>(context);
+  if (call->is_scaling) {
+    current->layer_at[function.outputs()[0].toTensor().const_data_ptr()] = call->layer;
+    return;
+  }
   current->positions[call->layer] +=
       function.outputs()[0].toTensor().numel() / current->channels[call->layer];
 }

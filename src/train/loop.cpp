@@ -213,7 +213,7 @@ constexpr std::array kFreeOptions = {
 
 void check_same_run(const Json& now, const Json& before, const std::string& path) {
   for (const auto& [key, value] : now.items()) {
-    if (key == "about" || may_change_at_resume(key)) continue;
+    if (key == "about" || key == "command" || may_change_at_resume(key)) continue;
     UNLAZY_CHECK_USAGE(!before.contains(key) || before.at(key) == value, path, ": was run with ",
                        key, " ", before.at(key).dump(), ", but --resume was given ", value.dump(),
                        "; leave the flag out, or start a new run with another --out");

@@ -48,6 +48,15 @@ void fill(models::Model& model, const NamedTensors& tensors) {
   }
 }
 
+TEST(Filters, PreActivationNetworksAreRefused) {
+  models::ModelOptions options;
+  options.name = "wrn";
+  const auto tensors = models::named_tensors(*models::make_model(options, {}, 1));
+  testing::expect_misuse([&] { prune::choose_filters(tensors, "l1", 0.5); },
+                         "filters: pre-activation networks such as wrn are not served; use it "
+                         "with a resnet");
+}
+
 TEST(Filters, SmallerNetworkComputesTheMaskedOne) {
   const at::NoGradGuard no_grad;
   for (const char* norm : {"batch", "none"}) {

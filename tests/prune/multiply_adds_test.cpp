@@ -35,6 +35,15 @@ TEST(MultiplyAdds, Resnet18HasItsKnownNumber) {
   EXPECT_NEAR(static_cast<double>(dense_multiply_adds("resnet18", c10::kFloat)), 0.5554e9, 0.5e5);
 }
 
+// Layers see a number times their weights there. Shortcuts are 3 x 3 and in every group's first
+// block; widths 16, 32, 64.
+TEST(MultiplyAdds, NtkParameterisation) {
+  const int64_t full = 9 * 16 * 16 * 1024;
+  const int64_t stem = 9 * 3 * 16 * 1024, head = 640;
+  EXPECT_EQ(dense_multiply_adds("ntk-wrn", c10::kFloat),
+            stem + 3 * full + 2 * (full + 2 * full / 2) + head);
+}
+
 TEST(MultiplyAdds, CountsWhatIsKept) {
   EXPECT_EQ(prune::multiply_adds({{"a", 10, 4}, {"b", 10, 0}, {"c", 2, 2}}, {100, 100, 1}), 402);
 }
