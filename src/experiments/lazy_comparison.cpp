@@ -108,13 +108,13 @@ train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks
 // One seed's curves of the four runs, in the order of Perturbation::kinds().
 using Runs = std::vector<Curves>;
 
-Series banded(const std::vector<const report::Curve*>& seeds, const Kind& kind, int color) {
-  Series series{.label = kind.label, .x = seeds[0]->epochs};
+Series banded(const std::vector<report::Curve>& seeds, const Kind& kind, int color) {
+  Series series{.label = kind.label, .x = seeds[0].epochs};
   const auto n = static_cast<double>(seeds.size());
   for (size_t i = 0; i < series.x.size(); ++i) {
     double sum = 0, squares = 0;
-    for (const auto* curve : seeds) sum += curve->values.at(i);
-    for (const auto* curve : seeds) squares += std::pow(curve->values.at(i) - sum / n, 2);
+    for (const auto& curve : seeds) sum += curve.values.at(i);
+    for (const auto& curve : seeds) squares += std::pow(curve.values.at(i) - sum / n, 2);
     series.y.push_back(sum / n);
     if (seeds.size() < 2) continue;
     const double deviation = std::sqrt(squares / (n - 1));
@@ -131,6 +131,7 @@ struct Content {
   const char* y_label;
   const char* curve;
   bool is_loss;
+  bool is_relative = false;  // drawn as a part of its start when there are several seeds
 };
 
 // Of losses, the first steps fall by a factor of ten and SAM may throw the linearised network far
@@ -154,11 +155,17 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
   report::Panel panel{
       .title = content.title, .x_label = "Epoch {/:Italic t}", .y_label = content.y_label};
   panel.legend = report::Panel::Legend::kNone;
+  // Between seeds the norm at the start differs by more than a run changes it.
+  const bool is_relative = content.is_relative && seeds.size() > 1;
+  if (is_relative) panel.y_label += ", relative to {/:Italic t} = 0";
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
-    std::vector<const report::Curve*> curves;
+    std::vector<report::Curve> curves;
     for (const auto& runs : seeds) {
       const auto found = runs[kind].find(content.curve);
-      if (found != runs[kind].end()) curves.push_back(&found->second);
+      if (found == runs[kind].end()) continue;
+      auto& curve = curves.emplace_back(found->second);
+      if (!is_relative) continue;
+      for (double& value : curve.values) value /= found->second.values.front();
     }
     if (curves.size() == seeds.size())
       panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
@@ -296,7 +303,7 @@ bool draw(const std::string& out, const std::string& name, const std::vector<Kin
   constexpr Content kContents[] = {
       {"Training loss, true labels", "Loss", "train_set_loss", true},
       {"Test loss", "Loss", "test_loss", true},
-      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false},
+      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false, true},
       {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
   report::Figure figure{.name = name, .columns = {2, 2}};
   for (const auto& content : kContents) {

@@ -208,6 +208,13 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   }
   EXPECT_TRUE(fs::exists(out + "/figures/test.gp"));
   EXPECT_EQ(result.is_drawn, fs::exists(out + "/figures/test.svg"));
+  // Norms of several seeds are drawn as a part of their start.
+  EXPECT_NE(read_file(out + "/figures/test.gp").find("|_F, relative to"), std::string::npos);
+  const auto table = read_file(out + "/figures/test.csv");
+  const auto row = table.find("\n\"First-layer weights\",");
+  ASSERT_NE(row, std::string::npos);
+  const auto first = table.substr(row + 1, table.find('\n', row + 1) - row - 1);
+  EXPECT_TRUE(first.ends_with(",0,1,1,1,")) << first;
   // A statement's number by hand: the trace at the end, of both seeds, with noise and without.
   bool holds = true;
   for (const std::string seed : {"/seed0", "/seed3"}) {
