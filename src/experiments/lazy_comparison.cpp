@@ -350,6 +350,8 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
                      "compare: a seed stands twice in --seeds");
   UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
                      " in place of --seed");
+  UNLAZY_CHECK_USAGE(options.lr_fraction == 0 || train.schedule.lr == optim::ScheduleOptions().lr,
+                     "compare: --lr holds with --lr-fraction 0 only");
   check_linearisable(train);
   const auto kinds = perturbation.kinds();
   Comparison result;

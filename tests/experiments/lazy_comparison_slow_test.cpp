@@ -38,6 +38,7 @@ train::TrainOptions linear_network() {
   o.noise.kind = "flip-any";
   o.noise.rate = 0.5;
   o.optimizer.momentum = 0;
+  o.schedule = {};
   o.run.max_steps = 0;
   o.run.epochs = 12;
   o.measure.names = {"test", "train-set", "distance", "first-layer"};
@@ -388,6 +389,7 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
       },
       "compare: a seed stands twice in --seeds");
   expect([](auto& o) { o.run.seed = 5; }, "compare: give --seeds 5 in place of --seed");
+  expect([](auto& o) { o.schedule.lr = 0.3; }, "compare: --lr holds with --lr-fraction 0 only");
   options.data.train_size = 40;
   expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
                "ntk: 56 samples with 10 outputs need 2 MB at least, the cap is 1 MB; raise the cap "
