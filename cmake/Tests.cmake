@@ -11,6 +11,16 @@ target_compile_definitions(unlazy_tests PRIVATE
   UNLAZY_VERSION="${PROJECT_VERSION}")
 add_dependencies(unlazy_tests unlazy_cli)
 
+# The examples, programs that know the library only; tests/linearize/example_test.cpp and its like run them.
+file(GLOB UNLAZY_EXAMPLES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/examples/*.cpp")
+foreach(source IN LISTS UNLAZY_EXAMPLES)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+  target_link_libraries(${name} PRIVATE unlazy::unlazy unlazy_warnings)
+  add_dependencies(unlazy_tests ${name})
+endforeach()
+
 set(all_suites "")
 foreach(source IN LISTS UNLAZY_TEST_SOURCES)
   if(NOT source MATCHES "_test\\.cpp$")

@@ -45,7 +45,7 @@ class Compare : public Command {
            "paper says of its Figures 3 and 5, in numbers.\n\n"
            "  unlazy compare --preset fig3-quick                  two minutes on two cores\n"
            "  unlazy compare --noise flip-any --noise-rate 0.5 --seeds 0,1,2 --epochs 2000\n"
-           "  unlazy compare --optimizer sam --rho 2 --width-factor 2\n"
+           "  unlazy compare --optimizer sam --rho 2 --lr-fraction 0.6\n"
            "  unlazy compare --golden FILE.safetensors --precision fp64\n\n"
            "--golden runs everything in a file of reference values of neural-tangents "
            "(tests/golden/make_neural_tangents_golden.py\n"

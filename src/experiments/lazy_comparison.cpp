@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -62,6 +63,16 @@ train::TrainOptions options_of(const train::TrainOptions& base, const Kind& kind
   return o;
 }
 
+// The last digits of the kernel depend on the number of threads, which may change at --resume: what
+// was begun keeps its rate.
+double begun_rate(double rate, const std::string& folder) {
+  const auto config = folder + "/clean/config.json";
+  if (!std::filesystem::exists(config)) return rate;
+  const double before = read_json_file(config).value("lr", rate);
+  constexpr double kRounding = 1e-4;
+  return std::abs(before / rate - 1) < kRounding ? before : rate;
+}
+
 // The kernel at the start, and what it says about the learning rate; kept beside the runs.
 linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
                               int64_t seed, const std::string& folder) {
@@ -72,6 +83,7 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
   if (options.lr_fraction > 0) {
     base.schedule.lr =
         options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
+    if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
   std::filesystem::create_directories(folder);
   save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},
@@ -96,13 +108,13 @@ train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks
 // One seed's curves of the four runs, in the order of Perturbation::kinds().
 using Runs = std::vector<Curves>;
 
-Series banded(const std::vector<const report::Curve*>& seeds, const Kind& kind, int color) {
-  Series series{.label = kind.label, .x = seeds[0]->epochs};
+Series banded(const std::vector<report::Curve>& seeds, const Kind& kind, int color) {
+  Series series{.label = kind.label, .x = seeds[0].epochs};
   const auto n = static_cast<double>(seeds.size());
   for (size_t i = 0; i < series.x.size(); ++i) {
     double sum = 0, squares = 0;
-    for (const auto* curve : seeds) sum += curve->values.at(i);
-    for (const auto* curve : seeds) squares += std::pow(curve->values.at(i) - sum / n, 2);
+    for (const auto& curve : seeds) sum += curve.values.at(i);
+    for (const auto& curve : seeds) squares += std::pow(curve.values.at(i) - sum / n, 2);
     series.y.push_back(sum / n);
     if (seeds.size() < 2) continue;
     const double deviation = std::sqrt(squares / (n - 1));
@@ -119,6 +131,7 @@ struct Content {
   const char* y_label;
   const char* curve;
   bool is_loss;
+  bool is_relative = false;  // drawn as a part of its start when there are several seeds
 };
 
 // Of losses, the first steps fall by a factor of ten and SAM may throw the linearised network far
@@ -142,11 +155,17 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
   report::Panel panel{
       .title = content.title, .x_label = "Epoch {/:Italic t}", .y_label = content.y_label};
   panel.legend = report::Panel::Legend::kNone;
+  // Between seeds the norm at the start differs by more than a run changes it.
+  const bool is_relative = content.is_relative && seeds.size() > 1;
+  if (is_relative) panel.y_label += ", relative to {/:Italic t} = 0";
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
-    std::vector<const report::Curve*> curves;
+    std::vector<report::Curve> curves;
     for (const auto& runs : seeds) {
       const auto found = runs[kind].find(content.curve);
-      if (found != runs[kind].end()) curves.push_back(&found->second);
+      if (found == runs[kind].end()) continue;
+      auto& curve = curves.emplace_back(found->second);
+      if (!is_relative) continue;
+      for (double& value : curve.values) value /= found->second.values.front();
     }
     if (curves.size() == seeds.size())
       panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
@@ -284,7 +303,7 @@ bool draw(const std::string& out, const std::string& name, const std::vector<Kin
   constexpr Content kContents[] = {
       {"Training loss, true labels", "", "train_set_loss", true},
       {"Test loss", "", "test_loss", true},
-      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false},
+      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false, true},
       {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
   report::Figure figure{.name = name, .columns = {2, 2}};
   for (const auto& content : kContents) {
@@ -326,6 +345,13 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
                         const train::Hooks& hooks) {
   const Perturbation perturbation(train);
   UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
+  const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
+  UNLAZY_CHECK_USAGE(distinct.size() == options.seeds.size(),
+                     "compare: a seed stands twice in --seeds");
+  UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
+                     " in place of --seed");
+  UNLAZY_CHECK_USAGE(options.lr_fraction == 0 || train.schedule.lr == optim::ScheduleOptions().lr,
+                     "compare: --lr holds with --lr-fraction 0 only");
   check_linearisable(train);
   const auto kinds = perturbation.kinds();
   Comparison result;

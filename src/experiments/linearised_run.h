@@ -21,8 +21,8 @@ linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory);
 /// optimizers but sgd and sam (normalised, of the whole batch), clipping, decay of a part.
 void check_linearisable(const train::TrainOptions& options);
 
-/// Trains and records every --measure-every: train_set and test loss and accuracy, train_loss on
-/// the labels as seen, distance_from_init, first_layer_norm. `kernel` as of kernel_of().
+/// Trains and records every --measure-every: train_set and test loss and accuracy,
+/// distance_from_init, first_layer_norm. `kernel` as of kernel_of().
 train::Outcome run_linearised(const train::TrainOptions& options,
                               const nlohmann::ordered_json& config, const train::Hooks& hooks,
                               const linearize::Kernel& kernel);

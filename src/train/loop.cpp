@@ -276,7 +276,7 @@ bool is_finished(const TrainOptions& options) {
   if (!options.run.resume || !std::filesystem::exists(folder + "/DONE")) return false;
   auto written = options;
   auto now = Options("train", describe(written)).to_json();
-  // A run's config.json has what "auto" became.
+  now.erase("command");  // A run's config.json has what "auto" became.
   if (options.compute.precision == "auto") now.erase("precision");
   check_same_run(now, read_json_file(folder + "/config.json"), folder);
   return true;

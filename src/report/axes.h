@@ -1,0 +1,29 @@
+// Ranges and ticks of a panel's axes, where gnuplot's own choice wastes room or crowds.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "report/figure.h"
+
+namespace unlazy::report {
+
+/// The power of ten that is taken out of a long linear x axis, so that its numbers stay short.
+int x_power(const Panel& panel);
+
+/// gnuplot's text of a bound: value / scale, or "*" where it is Panel::kAuto.
+std::string bound_text(double value, double scale);
+
+/// On a logarithmic axis gnuplot would extend to whole decades: a little room around the data
+/// instead. Elsewhere the panel's own bounds.
+std::pair<double, double> y_bounds(const Panel& panel);
+
+/// The data's own range on a logarithmic x axis of at most three decades, which has plain numbers
+/// and ends where the data end; {0, 0} for a longer one.
+std::pair<double, double> short_decades(const Panel& panel);
+
+/// 1, 2, 5, 10, ... from `low` to `high`: whole decades where there is little room, more where
+/// there is much.
+std::string decade_ticks(double low, double high);
+
+}  // namespace unlazy::report

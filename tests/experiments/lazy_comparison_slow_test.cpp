@@ -1,0 +1,426 @@
+// A network against its linearisation. A network that is linear in its parameters is its own
+// linearisation: both must then take the same steps, on the same batches, with the same rates and
+// the same noisy labels.
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/safetensors.h"
+#include "experiments/lazy_comparison.h"
+#include "experiments/linearised_run.h"
+#include "linearize/kernel.h"
+#include "report/metrics.h"
+#include "support/expect_error.h"
+#include "support/scratch_folder.h"
+#include "support/small_run.h"
+
+namespace unlazy::experiments {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::expect_error;
+using testing::expect_misuse;
+using testing::ScratchFolder;
+
+// A linear network in fp64 on 20 images, full batch, 12 epochs, labels flipped with probability .5.
+train::TrainOptions linear_network() {
+  auto o = testing::small_run();
+  o.data.train_size = 20;
+  o.batch.batch_size = 20;
+  o.batch.augment = false;
+  o.model.hidden_layers = 0;
+  o.loss.kind = "squared-error";
+  o.noise.kind = "flip-any";
+  o.noise.rate = 0.5;
+  o.optimizer.momentum = 0;
+  o.schedule = {};
+  o.run.max_steps = 0;
+  o.run.epochs = 12;
+  o.measure.names = {"test", "train-set", "distance", "first-layer"};
+  o.measure.every = Step::iterations(5);
+  return o;
+}
+
+// A network with a hidden layer, which is not.
+train::TrainOptions two_layers() {
+  auto o = linear_network();
+  o.model.hidden_layers = 1;
+  o.measure.names.insert(o.measure.names.end(), {"ntk-change", "lazy-distance"});
+  return o;
+}
+
+Comparison compare(const train::TrainOptions& train, const std::string& out,
+                   const train::Hooks& hooks = {}, const CompareOptions& options = {}) {
+  return compare_lazy(options, train, out, "test", hooks);
+}
+
+train::Hooks stop_after(int count) {
+  train::Hooks hooks;
+  hooks.should_stop = [left = std::make_shared<int>(count)] { return --*left == 0; };
+  return hooks;
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+struct Setting {
+  const char* name;
+  const char* perturbed;  // folder
+  std::function<void(train::TrainOptions&)> change;
+};
+void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
+
+class LinearNetwork : public ::testing::TestWithParam<Setting> {
+ protected:
+  void expect_same(const std::string& network, const std::string& linear) {
+    const auto ours = report::read_metrics(linear), theirs = report::read_metrics(network);
+    for (const std::string name : {"train_set_loss", "train_set_accuracy", "test_loss",
+                                   "test_accuracy", "distance_from_init", "first_layer_norm"}) {
+      SCOPED_TRACE(linear + " " + name);
+      ASSERT_TRUE(ours.contains(name) && theirs.contains(name));
+      const auto &a = ours.at(name), &b = theirs.at(name);
+      EXPECT_EQ(a.steps, b.steps);
+      EXPECT_EQ(a.epochs, b.epochs);
+      ASSERT_EQ(a.values.size(), b.values.size());
+      ASSERT_GE(a.values.size(), 3u);
+      for (size_t i = 0; i < a.values.size(); ++i)
+        EXPECT_NEAR(a.values[i], b.values[i], 1e-9 * (std::abs(b.values[i]) + 1e-3)) << a.steps[i];
+    }
+    const auto& moved = theirs.at("distance_from_init").values;
+    EXPECT_GT(moved.back(), 1e-3);
+    // The weights theta0 + J^T alpha are those that training itself arrived at.
+    const auto steps = train::RunDir::checkpoint_steps(network);
+    const auto trained =
+        load_tensors(train::RunDir::checkpoint(network, steps.back()) + "/model.safetensors");
+    const auto found = load_tensors(linear + "/linearised.safetensors");
+    ASSERT_EQ(found.tensors.size(), trained.tensors.size());
+    for (const auto& [name, tensor] : found.tensors)
+      EXPECT_LT(relative(tensor, trained.at(name)), 1e-9) << name;
+  }
+};
+
+TEST_P(LinearNetwork, TrainsAsItsLinearisation) {
+  const ScratchFolder scratch;
+  auto options = linear_network();
+  GetParam().change(options);
+  compare(options, scratch / "out", {}, {.lr_fraction = 0.3});
+  const std::string folder = scratch / "out/seed0/";
+  const std::string perturbed = GetParam().perturbed;
+  expect_same(folder + "clean", folder + "linear");
+  expect_same(folder + perturbed, folder + "linear-" + perturbed);
+  EXPECT_NE(read_file(folder + "clean/metrics.csv"),
+            read_file(folder + perturbed + "/metrics.csv"));
+}
+
+void minibatches(train::TrainOptions& o) { o.batch.batch_size = 8; }  // 8, 8 and 4 samples
+void momentum(train::TrainOptions& o) { o.optimizer.momentum = 0.8; }
+void sam(train::TrainOptions& o) {
+  o.noise = {};
+  o.optimizer.name = "sam";
+  o.optimizer.sharpness.rho = 0.5;
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, LinearNetwork,
+                         ::testing::Values(Setting{"LabelNoise", "noise", [](auto&) {}},  //
+                                           Setting{"Momentum", "noise", momentum},        //
+                                           Setting{"Minibatches", "noise", minibatches},
+                                           Setting{"WithReplacement", "noise",
+                                                   [](auto& o) {
+                                                     minibatches(o);
+                                                     o.batch.with_replacement = true;
+                                                   }},
+                                           Setting{
+                                               "WholeBatchWithReplacement", "noise",
+                                               [](auto& o) { o.batch.with_replacement = true; }},
+                                           Setting{"DropLast", "noise",
+                                                   [](auto& o) {
+                                                     minibatches(o);
+                                                     o.batch.drop_last = true;
+                                                   }},
+                                           Setting{"NesterovWeightDecay", "noise",
+                                                   [](auto& o) {
+                                                     minibatches(o);
+                                                     momentum(o);
+                                                     o.optimizer.nesterov = true;
+                                                     o.optimizer.weight_decay = 0.1;
+                                                   }},
+                                           Setting{"FixedCountAccumulated", "noise",
+                                                   [](auto& o) {
+                                                     o.noise.kind = "fixed-count";
+                                                     minibatches(o);
+                                                     o.run.accumulate = 2;
+                                                   }},
+                                           Setting{"GaussianTargetsInPeriods", "noise",
+                                                   [](auto& o) {
+                                                     o.noise = {.kind = "gaussian", .sigma = 0.5};
+                                                     o.noise.period = Step::iterations(3);
+                                                   }},
+                                           Setting{"CosineWarmupCrossEntropy", "noise",
+                                                   [](auto& o) {
+                                                     o.loss.kind = "cross-entropy";
+                                                     o.schedule.kind = "cosine";
+                                                     o.schedule.warmup = Step::iterations(4);
+                                                   }},
+                                           Setting{"Sam", "sam", sam},
+                                           Setting{"SamMinibatchesMomentum", "sam",
+                                                   [](auto& o) {
+                                                     sam(o);
+                                                     minibatches(o);
+                                                     momentum(o);
+                                                   }},
+                                           Setting{"SamAtIntervalsWithLabelNoise", "noise-sam",
+                                                   [](auto& o) {
+                                                     const auto noise = o.noise;
+                                                     sam(o);
+                                                     o.noise = noise;
+                                                     o.optimizer.sharpness.interval = 3;
+                                                     o.optimizer.sharpness.rho_schedule = "linear";
+                                                   }}),
+                         [](const auto& setting) { return setting.param.name; });
+
+TEST(LazyComparison, WritesFigureAndStatements) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  const auto result = compare(two_layers(), out, {}, {.seeds = {0, 3}});
+  EXPECT_EQ(result.outcome, train::Outcome::kDone);
+  ASSERT_EQ(result.statements.size(), 7u);
+  const auto json = read_json_file(out + "/statements.json");
+  EXPECT_EQ(json.at("seeds"), (std::vector<int>{0, 3}));
+  ASSERT_EQ(json.at("lr").size(), 2u);
+  EXPECT_NE(json.at("lr")[0], json.at("lr")[1]);
+  ASSERT_EQ(json.at("statements").size(), 7u);
+  for (size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(json.at("statements")[i].at("text"), result.statements[i].text);
+    EXPECT_EQ(json.at("statements")[i].at("numbers"), result.statements[i].numbers);
+    EXPECT_EQ(json.at("statements")[i].at("holds"), result.statements[i].holds);
+  }
+  for (const std::string seed : {"/seed0", "/seed3"}) {
+    EXPECT_TRUE(fs::exists(out + seed + "/kernel.safetensors"));
+    for (const char* run : {"/clean", "/noise", "/linear", "/linear-noise"}) {
+      EXPECT_TRUE(fs::exists(out + seed + run + "/DONE")) << run;
+      EXPECT_TRUE(fs::exists(out + seed + run + "/config.json")) << run;
+    }
+  }
+  EXPECT_TRUE(fs::exists(out + "/figures/test.gp"));
+  EXPECT_EQ(result.is_drawn, fs::exists(out + "/figures/test.svg"));
+  // Norms of several seeds are drawn as a part of their start.
+  EXPECT_NE(read_file(out + "/figures/test.gp").find("|_F, relative to"), std::string::npos);
+  const auto table = read_file(out + "/figures/test.csv");
+  const auto row = table.find("\n\"First-layer weights\",");
+  ASSERT_NE(row, std::string::npos);
+  const auto first = table.substr(row + 1, table.find('\n', row + 1) - row - 1);
+  EXPECT_TRUE(first.ends_with(",0,1,1,1,")) << first;
+  // A statement's number by hand: the trace at the end, of both seeds, with noise and without.
+  bool holds = true;
+  for (const std::string seed : {"/seed0", "/seed3"}) {
+    const auto last = [&](const std::string& run) {
+      return report::read_metrics(out + seed + run).at("ntk_trace_ratio").values.back();
+    };
+    holds = holds && last("/noise") < last("/clean");
+  }
+  EXPECT_EQ(result.statements[5].holds, holds);
+  EXPECT_NE(result.statements[5].text.find("kernel shrinks"), std::string::npos);
+  // The learning rate is the part of the largest stable one that was asked for.
+  const auto kernel = load_tensors(out + "/seed3/kernel.safetensors").at("ntk_train");
+  EXPECT_NEAR(result.lr[1] / linearize::max_learning_rate(kernel), 0.8, 1e-12);
+}
+
+TEST(LazyComparison, LearningRateIsThatGivenWithoutAFraction) {
+  const ScratchFolder scratch;
+  auto options = linear_network();
+  options.schedule.lr = 1e-4;
+  const auto result = compare(options, scratch / "out", {}, {.lr_fraction = 0});
+  EXPECT_EQ(result.lr, (std::vector<double>{1e-4}));
+  EXPECT_EQ(read_json_file(scratch / "out/seed0/linear/config.json").at("lr"), 1e-4);
+}
+
+// What a folder holds that must not depend on interruptions.
+std::map<std::string, std::string> results(const std::string& out) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(out)) {
+    const auto name = entry.path().filename().string();
+    if (name == "metrics.csv" || name == "statements.json" || name.ends_with(".safetensors") ||
+        name.ends_with(".gp") || name == "DONE")
+      files[fs::relative(entry.path(), out).string()] = read_file(entry.path().string());
+  }
+  return files;
+}
+
+TEST(LazyComparison, InterruptedAndResumedItEndsAsUninterrupted) {
+  const ScratchFolder scratch;
+  const auto options = two_layers();
+  compare(options, scratch / "whole");
+  const auto whole = results(scratch / "whole");
+  EXPECT_GE(whole.size(), 4 * 3u);
+  // 4 runs of 12 steps: in the first, the second, and both linearised ones.
+  for (const int steps : {5, 15, 30, 40}) {
+    SCOPED_TRACE(steps);
+    const auto out = scratch / "parts" + std::to_string(steps);
+    auto parts = options;
+    EXPECT_EQ(compare(parts, out, stop_after(steps)).outcome, train::Outcome::kInterrupted);
+    EXPECT_FALSE(fs::exists(out + "/statements.json"));
+    parts.run.resume = true;
+    EXPECT_EQ(compare(parts, out).outcome, train::Outcome::kDone);
+    const auto found = results(out);
+    ASSERT_EQ(found.size(), whole.size());
+    for (const auto& [name, content] : whole) EXPECT_EQ(found.at(name), content) << name;
+  }
+}
+
+TEST(LazyComparison, ResumeTakesFinishedRunsAsTheyAre) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  auto options = two_layers();
+  const auto first = compare(options, out);
+  std::map<std::string, fs::file_time_type> times;
+  for (const char* run : {"clean", "noise", "linear", "linear-noise"}) {
+    const auto file = out + "/seed0/" + run + "/metrics.csv";
+    times[file] = fs::last_write_time(file);
+  }
+  fs::remove(out + "/statements.json");
+  options.run.resume = true;
+  const auto again = compare(options, out);
+  for (const auto& [file, time] : times) EXPECT_EQ(fs::last_write_time(file), time) << file;
+  EXPECT_TRUE(fs::exists(out + "/statements.json"));
+  ASSERT_EQ(again.statements.size(), first.statements.size());
+  for (size_t i = 0; i < first.statements.size(); ++i)
+    EXPECT_EQ(again.statements[i].numbers, first.statements[i].numbers);
+  // A further seed is added to those that are there.
+  compare(options, out, {}, {.seeds = {0, 1}});
+  for (const auto& [file, time] : times) EXPECT_EQ(fs::last_write_time(file), time) << file;
+  EXPECT_TRUE(fs::exists(out + "/seed1/linear-noise/DONE"));
+}
+
+// Another number of threads may change the last digits of the kernel, and with them the rate.
+TEST(LazyComparison, ResumeKeepsTheRateUpToRounding) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  auto options = linear_network();
+  const double rate = compare(options, out).lr[0];
+  const auto begun_with = [&](double lr) {
+    for (const char* run : {"clean", "noise", "linear", "linear-noise"}) {
+      const auto file = out + "/seed0/" + run + "/config.json";
+      auto config = read_json_file(file);
+      config["lr"] = lr;
+      write_file(file, config.dump());
+    }
+  };
+  options.run.resume = true;
+  begun_with(rate * (1 + 1e-6));
+  EXPECT_EQ(compare(options, out).lr[0], rate * (1 + 1e-6));
+  begun_with(rate * 1.01);
+  EXPECT_THROW(compare(options, out), Error);
+}
+
+TEST(LazyComparison, ResumeRefusesOtherSettings) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  auto options = linear_network();
+  compare(options, out);
+  options.run.resume = true;
+  options.noise.rate = 0.25;
+  expect_misuse([&] { compare(options, out); },
+                out +
+                    "/seed0/noise: was run with noise-rate 0.5, but --resume was given 0.25; leave "
+                    "the flag out, or start a new run with another --out");
+  // What only a linearised run still stands for.
+  options.noise.rate = 0.5;
+  fs::remove_all(out + "/seed0/clean");
+  fs::remove_all(out + "/seed0/noise");
+  options.optimizer.momentum = 0.5;
+  expect_misuse([&] { compare(options, out, {}, {.lr_fraction = 0}); },
+                out +
+                    "/seed0/linear: was run with momentum 0.0, but --resume was given 0.5; leave "
+                    "the flag out, or start a new run with another --out");
+}
+
+TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
+  const ScratchFolder scratch;
+  const auto expect = [&](const std::function<void(train::TrainOptions&)>& change,
+                          const std::string& text) {
+    auto options = linear_network();
+    change(options);
+    expect_misuse([&] { compare(options, scratch / "out"); }, text);
+    EXPECT_FALSE(fs::exists(scratch / "out")) << "nothing is written for: " << text;
+  };
+  expect([](auto& o) { o.noise = {}; },
+         "compare: name what to compare with gradient descent: label noise, such as --noise "
+         "flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
+  expect([](auto& o) { o.batch.augment = true; },
+         "compare: the kernel is that of fixed images; give --augment=false");
+  for (const std::string name : {"adamw", "asam", "gsam"}) {
+    expect([&](auto& o) { o.optimizer.name = name; },
+           "compare: the linearised network follows sgd and sam, not --optimizer " + name);
+  }
+  for (const auto& change : std::vector<std::function<void(optim::SharpnessOptions&)>>{
+           [](auto& s) { s.group_size = 4; }, [](auto& s) { s.variant = "unnormalized"; }}) {
+    expect(
+        [&](auto& o) {
+          sam(o);
+          change(o.optimizer.sharpness);
+        },
+        "compare: the linearised network follows normalised SAM of the whole batch around sgd; "
+        "leave out --sam-base, --sam-variant and --sam-m");
+  }
+  expect([](auto& o) { o.optimizer.clip_norm = 1; },
+         "compare: the linearised network does not follow --clip-norm; leave it out");
+  expect(
+      [](auto& o) {
+        o.optimizer.weight_decay = 0.1;
+        o.optimizer.decay = "weights";
+      },
+      "compare: the linearised network follows --decay all only");
+  expect([](auto& o) { o.run.mask = "mask.safetensors"; },
+         "compare: --mask is not followed; leave it out");
+  expect([](auto& o) { o.compute.precision = "bf16"; },
+         "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
+  auto options = linear_network();
+  expect_misuse([&] { compare(options, scratch / "out", {}, {.seeds = {}}); },
+                "compare: --seeds needs an entry");
+  expect_misuse(
+      [&] {
+        compare(options, scratch / "out", {}, {.seeds = {1, 2, 1}});
+      },
+      "compare: a seed stands twice in --seeds");
+  expect([](auto& o) { o.run.seed = 5; }, "compare: give --seeds 5 in place of --seed");
+  expect([](auto& o) { o.schedule.lr = 0.3; }, "compare: --lr holds with --lr-fraction 0 only");
+  options.data.train_size = 40;
+  expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
+               "ntk: 56 samples with 10 outputs need 2 MB at least, the cap is 1 MB; raise the cap "
+               "or take fewer samples");
+}
+
+TEST(LazyComparison, DivergedLinearisationIsSaid) {
+  const ScratchFolder scratch;
+  auto options = two_layers();
+  options.run.epochs = 400;
+  options.run.out = scratch / "linear";
+  train::Experiment experiment(options);
+  const auto kernel = kernel_of(experiment, int64_t{1} << 30);
+  options.schedule.lr = 3 * linearize::max_learning_rate(kernel.train);
+  try {
+    run_linearised(options, Options("compare", train::describe(options)).to_json(), {}, kernel);
+    FAIL();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_TRUE(
+        text.starts_with("compare: the loss of the linearised network is not finite at "
+                         "step "))
+        << text;
+    EXPECT_TRUE(
+        text.ends_with("; its learning rate is above the stable one: try a smaller "
+                       "--lr-fraction"))
+        << text;
+  }
+  EXPECT_FALSE(fs::exists(options.run.out + "/DONE"));
+  EXPECT_FALSE(fs::exists(options.run.out + "/linearised.safetensors"));
+}
+
+}  // namespace
+}  // namespace unlazy::experiments
