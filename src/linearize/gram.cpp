@@ -9,7 +9,7 @@
 namespace unlazy::linearize {
 namespace {
 
-constexpr int64_t kPanel = 128;  // rows
+constexpr int64_t kPanel = 64;  // rows
 
 }  // namespace
 

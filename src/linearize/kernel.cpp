@@ -4,9 +4,9 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/im2col.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/tensor.h>
@@ -33,7 +33,8 @@ namespace {
 struct Piece {
   Use use;
   int64_t begin = 0, end = 0;
-  at::Tensor derivatives;  // [N + M, K, channels, S] at the layer's output
+  at::Tensor derivatives;  // [N + M, S, K, channels] at the layer's output, S its places: channels
+                           // last, as networks compute them
   at::Tensor inputs;       // [N + M, ...] of the layer
 };
 
@@ -231,7 +232,7 @@ class Assembly {
     for (auto& piece : pass) {
       const int64_t channels = piece.end - piece.begin;
       piece.derivatives =
-          at::empty({inputs_.size(0), num_outputs_, channels, piece.derivatives.numel() / channels},
+          at::empty({inputs_.size(0), piece.derivatives.numel() / channels, num_outputs_, channels},
                     outputs_.options());
     }
     std::vector<std::vector<at::Tensor>> seen(pass.size());
@@ -252,9 +253,10 @@ class Assembly {
         const auto found = derivatives(outputs, k, nodes);
         const at::NoGradGuard no_grad;
         for (size_t i = 0; i < pass.size(); ++i) {
-          auto place = pass[i].derivatives.narrow(0, first, outputs.size(0)).select(1, k);
+          auto place = pass[i].derivatives.narrow(0, first, outputs.size(0)).select(2, k);
           place.copy_(found[i]
                           .narrow(1, pass[i].begin, pass[i].end - pass[i].begin)
+                          .movedim(1, -1)
                           .reshape(place.sizes()));
         }
       }
@@ -265,14 +267,14 @@ class Assembly {
   }
 
   void add(const Piece& piece) {
-    const auto& d = piece.derivatives;  // [N, K, c, S]
+    const auto& d = piece.derivatives;  // [N, S, K, c]
     const auto rows = [&](const at::Tensor& t) { return t.reshape({rows_, -1}); };
     switch (piece.use.role) {
       case Role::kShift:
-        return sum_->add(rows(d.sum(3)), piece.use.factor);
+        return sum_->add(rows(d.sum(1)), piece.use.factor);
       case Role::kScale: {
-        const auto x = piece.inputs.narrow(1, piece.begin, piece.end - piece.begin);
-        return sum_->add(rows((d * x.reshape({d.size(0), 1, d.size(2), -1})).sum(3)),
+        const auto x = piece.inputs.narrow(1, piece.begin, d.size(3)).movedim(1, -1);
+        return sum_->add(rows((d * x.reshape({d.size(0), d.size(1), 1, d.size(3)})).sum(1)),
                          piece.use.factor);
       }
       case Role::kLinearWeight:
@@ -282,28 +284,43 @@ class Assembly {
     }
   }
 
-  // J[n k, (c, i)] = sum_s d[n, k, c, s] patch[n, i, s], a block of channels at a time.
+  // [n, C, H, W] -> [n, S, kernel x kernel x C], what each place of the output sees. In this order
+  // of columns, which the kernel does not depend on, it copies runs of a kernel's row.
+  static at::Tensor patches(const at::Tensor& input, const Use& use) {
+    const auto& pad = use.padding;
+    const auto x = at::constant_pad_nd(input, {pad[1], pad[1], pad[0], pad[0]})
+                       .permute({0, 2, 3, 1})
+                       .contiguous();
+    const auto places = [&](int64_t i) {
+      return (x.size(i + 1) - use.dilation[i] * (use.kernel[i] - 1) - 1) / use.stride[i] + 1;
+    };
+    return x
+        .as_strided({x.size(0), places(0), places(1), use.kernel[0], use.kernel[1], x.size(3)},
+                    {x.stride(0), x.stride(1) * use.stride[0], x.stride(2) * use.stride[1],
+                     x.stride(1) * use.dilation[0], x.stride(2) * use.dilation[1], 1})
+        .reshape({x.size(0), places(0) * places(1), -1});
+  }
+
+  // J[n k, (c, i)] = sum_s d[n, s, k, c] patch[n, s, i], a block of channels at a time.
   void add_convolution(const Piece& piece) {
     const auto& d = piece.derivatives;
     const auto& use = piece.use;
-    const int64_t n = d.size(0), channels = d.size(2), places = d.size(3);
+    const int64_t n = d.size(0), places = d.size(1), channels = d.size(3);
     const int64_t patch = piece.inputs.size(1) * use.kernel[0] * use.kernel[1];
     const int64_t width =
         std::clamp(for_columns_ / (rows_ * patch * bytes()), int64_t{1}, channels);
     for (int64_t begin = 0; begin < channels; begin += width) {
       const int64_t count = std::min(width, channels - begin);
       auto j = at::empty({n, num_outputs_ * count, patch}, d.options());
-      // im2col in blocks of samples: its patches are nine times the layer's input.
+      // In blocks of samples: patches are nine times the layer's input.
       const int64_t block = std::clamp(for_columns_ / (patch * places * bytes()), int64_t{1}, n);
       for (int64_t first = 0; first < n; first += block) {
         const int64_t size = std::min(block, n - first);
-        const auto patches = at::im2col(piece.inputs.narrow(0, first, size).contiguous(),
-                                        use.kernel, use.dilation, use.padding, use.stride);
         const auto left = d.narrow(0, first, size)
-                              .narrow(2, begin, count)
-                              .reshape({size, num_outputs_ * count, places});
+                              .narrow(3, begin, count)
+                              .reshape({size, places, num_outputs_ * count});
         auto place = j.narrow(0, first, size);
-        at::bmm_out(place, left, patches.transpose(1, 2));
+        at::bmm_out(place, left.transpose(1, 2), patches(piece.inputs.narrow(0, first, size), use));
       }
       sum_->add(j.view({rows_, count * patch}), use.factor);
     }
@@ -345,23 +362,20 @@ class Assembly {
     return j;
   }
 
-  // r^T K r = |J^T r|^2, the right side by plain passes over whole batches: one random r finds
-  // samples that interact, and any layer that was misread.
+  // r^T K r = |J^T r|^2, the right side by a plain pass over a few samples: one random r finds any
+  // layer that was misread. Samples that interact are found by check_alone() too.
   void check_against_pass() const {
+    const int64_t count = std::min<int64_t>(8, num_train_);
     Rng rng(0, Stream::kProbe);
-    std::vector<double> signs(static_cast<size_t>(num_train_ * num_outputs_));
+    std::vector<double> signs(static_cast<size_t>(count * num_outputs_));
     for (auto& sign : signs) sign = rng.sign();
-    const auto r =
-        at::tensor(signs, at::TensorOptions().dtype(c10::kDouble)).to(sum_->train.options());
-    auto gradient = at::zeros({network_.num_parameters()}, outputs_.options());
-    for (int64_t i = 0; i < num_train_; i += options_.batch) {
-      const int64_t count = std::min(options_.batch, num_train_ - i);
-      const auto c = r.view({num_train_, num_outputs_}).narrow(0, i, count);
-      gradient += vjp(network_, inputs_.narrow(0, i, count), c.to(outputs_.options())).gradient;
-    }
+    const auto r = at::tensor(signs, c10::kDouble).to(sum_->train.options());
+    const auto c = r.view({count, num_outputs_}).to(outputs_.options());
+    const auto gradient = vjp(network_, inputs_.narrow(0, 0, count), c).gradient;
+    const auto k = sum_->train.narrow(0, 0, r.numel()).narrow(1, 0, r.numel());
     const double by_pass = gradient.to(c10::kDouble).square().sum().item<double>();
-    const double by_kernel = at::dot(r, at::mv(sum_->train, r)).item<double>();
-    const double scale = sum_->train.diagonal().sum().item<double>();
+    const double by_kernel = at::dot(r, at::mv(k, r)).item<double>();
+    const double scale = k.diagonal().sum().item<double>();
     const double tolerance = outputs_.scalar_type() == c10::kDouble ? 1e-8 : 1e-3;
     UNLAZY_CHECK(std::abs(by_pass - by_kernel) <= tolerance * (by_pass + scale),
                  "ntk: the layers' kernel does not agree with a plain backward pass (r^T K r = ",
