@@ -9,6 +9,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/mv.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -33,9 +34,11 @@ namespace {
 struct Piece {
   Use use;
   int64_t begin = 0, end = 0;
-  at::Tensor derivatives;  // [N + M, S, K, channels] at the layer's output, S its places: channels
-                           // last, as networks compute them
-  at::Tensor inputs;       // [N + M, ...] of the layer
+  int64_t row_size = 0;  // derivatives a row of J
+  // [n, S, channels] at the layer's output, S its places, for each batch of n samples and each of
+  // its K outputs: as the backward passes leave them, channels last, without a copy.
+  std::vector<std::vector<at::Tensor>> derivatives;
+  at::Tensor inputs;  // [N + M, ...] of the layer
 };
 
 class Assembly {
@@ -176,11 +179,11 @@ class Assembly {
   // Bytes of a piece's derivatives and inputs over all samples.
   int64_t size_of(const Piece& piece) const {
     const int64_t input = piece.use.input.defined() ? piece.use.input.numel() : 0;
-    return (rows_ * piece.derivatives.numel() + inputs_.size(0) * input) * bytes();
+    return (rows_ * piece.row_size + inputs_.size(0) * input) * bytes();
   }
 
   // One piece a use, or several of fewer channels where the memory wants it. `outputs`: of a single
-  // sample; a piece's derivatives have the shape of one row meanwhile.
+  // sample.
   std::vector<Piece> cut(const Layers& layers, const at::Tensor& outputs) const {
     if (layers.uses.empty()) return {};
     std::vector<torch::autograd::Node*> nodes;
@@ -191,7 +194,8 @@ class Assembly {
       const auto& example = examples[i];
       const int64_t channels = example.size(1);
       const auto piece = [&](int64_t begin, int64_t end) {
-        return Piece{layers.uses[i], begin, end, example.narrow(1, begin, end - begin), {}};
+        return Piece{
+            layers.uses[i], begin, end, (end - begin) * example.numel() / channels, {}, {}};
       };
       int64_t width = channels;
       while (width > 1 && size_of(piece(0, width)) > for_pieces_) width = (width + 1) / 2;
@@ -229,12 +233,6 @@ class Assembly {
 
   // Fills the pieces' derivatives and inputs.
   void collect(std::vector<Piece>& pass) const {
-    for (auto& piece : pass) {
-      const int64_t channels = piece.end - piece.begin;
-      piece.derivatives =
-          at::empty({inputs_.size(0), piece.derivatives.numel() / channels, num_outputs_, channels},
-                    outputs_.options());
-    }
     std::vector<std::vector<at::Tensor>> seen(pass.size());
     for (int64_t first = 0; first < inputs_.size(0); first += options_.batch) {
       const auto outputs = network_(batch(first));
@@ -253,11 +251,13 @@ class Assembly {
         const auto found = derivatives(outputs, k, nodes);
         const at::NoGradGuard no_grad;
         for (size_t i = 0; i < pass.size(); ++i) {
-          auto place = pass[i].derivatives.narrow(0, first, outputs.size(0)).select(2, k);
-          place.copy_(found[i]
-                          .narrow(1, pass[i].begin, pass[i].end - pass[i].begin)
-                          .movedim(1, -1)
-                          .reshape(place.sizes()));
+          auto& piece = pass[i];
+          if (k == 0) piece.derivatives.emplace_back();
+          const int64_t channels = piece.end - piece.begin;
+          auto part = found[i].narrow(1, piece.begin, channels).movedim(1, -1);
+          // A part of the channels must not hold the memory of all.
+          if (channels < found[i].size(1)) part = part.clone(at::MemoryFormat::Contiguous);
+          piece.derivatives.back().push_back(part.reshape({outputs.size(0), -1, channels}));
         }
       }
     }
@@ -266,19 +266,41 @@ class Assembly {
     }
   }
 
+  // make(derivatives [n, S, c] of output k, the first sample) -> [n, ...], for all: [K, N + M,
+  // ...].
+  template <class Make>
+  at::Tensor for_outputs(const Piece& piece, const Make& make) const {
+    std::vector<at::Tensor> outputs;
+    for (size_t k = 0; k < static_cast<size_t>(num_outputs_); ++k) {
+      std::vector<at::Tensor> batches;
+      int64_t first = 0;
+      for (const auto& batch : piece.derivatives) {
+        batches.push_back(make(batch[k], first));
+        first += batch[k].size(0);
+      }
+      outputs.push_back(at::cat(batches));
+    }
+    return at::stack(outputs);
+  }
+
   void add(const Piece& piece) {
-    const auto& d = piece.derivatives;  // [N, S, K, c]
-    const auto rows = [&](const at::Tensor& t) { return t.reshape({rows_, -1}); };
     switch (piece.use.role) {
       case Role::kShift:
-        return sum_->add(rows(d.sum(1)), piece.use.factor);
-      case Role::kScale: {
-        const auto x = piece.inputs.narrow(1, piece.begin, d.size(3)).movedim(1, -1);
-        return sum_->add(rows((d * x.reshape({d.size(0), d.size(1), 1, d.size(3)})).sum(1)),
+        return sum_->add(for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.sum(1); }),
                          piece.use.factor);
+      case Role::kScale: {
+        const auto x = piece.inputs.narrow(1, piece.begin, piece.end - piece.begin).movedim(1, -1);
+        return sum_->add(
+            for_outputs(piece,
+                        [&](const at::Tensor& d, int64_t first) {
+                          return (d * x.narrow(0, first, d.size(0)).reshape(d.sizes())).sum(1);
+                        }),
+            piece.use.factor);
       }
       case Role::kLinearWeight:
-        return sum_->add_product(rows(d), piece.inputs, piece.use.factor);
+        return sum_->add_product(
+            for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.flatten(1); }),
+            piece.inputs, piece.use.factor);
       case Role::kConvolutionWeight:
         return add_convolution(piece);
     }
@@ -301,28 +323,35 @@ class Assembly {
         .reshape({x.size(0), places(0) * places(1), -1});
   }
 
-  // J[n k, (c, i)] = sum_s d[n, s, k, c] patch[n, s, i], a block of channels at a time.
+  // J[k, n, (c, i)] = sum_s d[n, s, c] patch[n, s, i], a block of channels at a time.
   void add_convolution(const Piece& piece) {
-    const auto& d = piece.derivatives;
     const auto& use = piece.use;
-    const int64_t n = d.size(0), places = d.size(1), channels = d.size(3);
+    const int64_t n = inputs_.size(0), channels = piece.end - piece.begin;
+    const int64_t places = piece.row_size / channels;
     const int64_t patch = piece.inputs.size(1) * use.kernel[0] * use.kernel[1];
     const int64_t width =
         std::clamp(for_columns_ / (rows_ * patch * bytes()), int64_t{1}, channels);
+    // In blocks of samples: patches are nine times the layer's input.
+    const int64_t block = std::clamp(for_columns_ / (patch * places * bytes()), int64_t{1}, n);
     for (int64_t begin = 0; begin < channels; begin += width) {
       const int64_t count = std::min(width, channels - begin);
-      auto j = at::empty({n, num_outputs_ * count, patch}, d.options());
-      // In blocks of samples: patches are nine times the layer's input.
-      const int64_t block = std::clamp(for_columns_ / (patch * places * bytes()), int64_t{1}, n);
-      for (int64_t first = 0; first < n; first += block) {
-        const int64_t size = std::min(block, n - first);
-        const auto left = d.narrow(0, first, size)
-                              .narrow(3, begin, count)
-                              .reshape({size, places, num_outputs_ * count});
-        auto place = j.narrow(0, first, size);
-        at::bmm_out(place, left.transpose(1, 2), patches(piece.inputs.narrow(0, first, size), use));
+      auto j = at::empty({num_outputs_, n, count, patch}, outputs_.options());
+      int64_t start = 0;  // of the batch
+      for (const auto& batch : piece.derivatives) {
+        const int64_t batch_size = batch[0].size(0);
+        for (int64_t first = 0; first < batch_size; first += block) {
+          const int64_t size = std::min(block, batch_size - first);
+          const auto seen = patches(piece.inputs.narrow(0, start + first, size), use);
+          for (int64_t k = 0; k < num_outputs_; ++k) {
+            const auto left =
+                batch[static_cast<size_t>(k)].narrow(0, first, size).narrow(2, begin, count);
+            auto place = j[k].narrow(0, start + first, size);
+            at::bmm_out(place, left.transpose(1, 2), seen);
+          }
+        }
+        start += batch_size;
       }
-      sum_->add(j.view({rows_, count * patch}), use.factor);
+      sum_->add(j.view({num_outputs_, n, count * patch}), use.factor);
     }
   }
 
@@ -341,7 +370,11 @@ class Assembly {
         ++begin;
       }
       for (int64_t first = 0; first < size; first += columns)
-        sum_->add(rows_of(group, first, std::min(columns, size - first)), 1);
+        sum_->add(rows_of(group, first, std::min(columns, size - first))
+                      .view({inputs_.size(0), num_outputs_, -1})
+                      .transpose(0, 1)
+                      .contiguous(),
+                  1);
     }
   }
 
