@@ -10,9 +10,9 @@
 namespace unlazy::report {
 
 /// Round heights strictly between the least and the greatest of `z`, about 8 of them, ascending:
-/// multiples of 1, 2 or 5 times a power of ten, or for `is_log` 1, 1.5, 2, 3, 5, 7, 10, .., or 1, 2,
-/// 5, 10, .., or powers of ten, whichever are not too many. Heights that are not finite (or not positive for `is_log`)
-/// do not count.
+/// multiples of 1, 2 or 5 times a power of ten, or for `is_log` 1, 1.5, 2, 3, 5, 7, 10, .., or 1,
+/// 2, 5, 10, .., or powers of ten, whichever are not too many. Heights that are not finite (or not
+/// positive for `is_log`) do not count.
 std::vector<double> contour_levels(const std::vector<double>& z, bool is_log);
 
 /// gnuplot: computes the contour lines of block `index` of NAME.csv; comes before the panels.
