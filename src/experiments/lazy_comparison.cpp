@@ -170,6 +170,7 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
     if (curves.size() == seeds.size())
       panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
   }
+  if (!panel.series.empty()) panel.x_high = panel.series[0].x.back();
   if (content.is_loss) limit_axis(panel);
   return panel;
 }

@@ -9,16 +9,15 @@
 #include <ATen/ops/zeros.h>
 
 #include "core/error.h"
-#include "optim/optimizer.h"
+#include "optim/gradient_step.h"
 
 namespace unlazy::optim {
 namespace {
 
-class AdamW : public Optimizer {
+class AdamW : public GradientStep {
  public:
   AdamW(const OptimizerOptions& options, FlatParameters& parameters)
-      : options_(options),
-        parameters_(parameters),
+      : GradientStep(options, parameters),
         mean_(parameters.zeros_like_values()),
         square_(parameters.zeros_like_values()),
         count_(at::zeros({}, parameters.values().options().dtype(c10::kFloat))) {
@@ -26,35 +25,21 @@ class AdamW : public Optimizer {
                        "adamw: --momentum and --nesterov are for sgd; use --adam-beta1");
   }
 
-  void step(const GradientPass& gradient, const StepInputs& inputs) override {
-    gradient(/*updates_statistics=*/true, {0, inputs.batch_size});
-    if (options_.clip_norm > 0) clip_norm_(parameters_.gradients(), options_.clip_norm);
-    count_.add_(1);
-    const int64_t num_decayed =
-        options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
-    update(0, num_decayed, options_.weight_decay, inputs.lr);
-    update(num_decayed, parameters_.size(), 0, inputs.lr);
-    parameters_.publish();
-  }
-
   std::vector<std::pair<std::string, at::Tensor>> state() override {
     return {{"adam-mean", mean_}, {"adam-square", square_}, {"adam-count", count_}};
   }
 
  private:
-  void update(int64_t begin, int64_t end, double weight_decay, const at::Tensor& lr) {
-    if (begin == end) return;
-    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, end - begin); };
-    // The CUDA kernel reads the rate in fp32, also where the parameters are fp64.
-    const auto rate = lr.is_cuda() ? lr.to(c10::kFloat) : lr;
-    at::_fused_adamw_({part(parameters_.values())}, {part(parameters_.gradients())}, {part(mean_)},
-                      {part(square_)}, /*max_exp_avg_sqs=*/{}, {count_}, rate, options_.adam_beta1,
-                      options_.adam_beta2, weight_decay, options_.adam_eps, /*amsgrad=*/false,
+  void begin_step() override { count_.add_(1); }
+
+  void update(const Places& places, double weight_decay, const at::Tensor& lr) override {
+    at::_fused_adamw_({places.of(parameters_.values())}, {places.of(parameters_.gradients())},
+                      {places.of(mean_)}, {places.of(square_)}, /*max_exp_avg_sqs=*/{}, {count_},
+                      lr, options_.adam_beta1, options_.adam_beta2, weight_decay, options_.adam_eps,
+                      /*amsgrad=*/false,
                       /*maximize=*/false);
   }
 
-  OptimizerOptions options_;
-  FlatParameters& parameters_;
   at::Tensor mean_, square_;  // [P]
   at::Tensor count_;          // scalar fp32, the dtype that the fused kernels take
 };

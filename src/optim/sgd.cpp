@@ -9,15 +9,15 @@
 #include <ATen/ops/linalg_vector_norm.h>
 
 #include "core/error.h"
-#include "optim/optimizer.h"
+#include "optim/gradient_step.h"
 
 namespace unlazy::optim {
 namespace {
 
-class Sgd : public Optimizer {
+class Sgd : public GradientStep {
  public:
   Sgd(const OptimizerOptions& options, FlatParameters& parameters)
-      : options_(options), parameters_(parameters) {
+      : GradientStep(options, parameters) {
     UNLAZY_CHECK_USAGE(!options.nesterov || options.momentum > 0,
                        "sgd: --nesterov needs --momentum above 0");
     const OptimizerOptions defaults;
@@ -29,38 +29,23 @@ class Sgd : public Optimizer {
     if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
   }
 
-  void step(const GradientPass& gradient, const StepInputs& inputs) override {
-    gradient(/*updates_statistics=*/true, {0, inputs.batch_size});
-    if (options_.clip_norm > 0) clip_norm_(parameters_.gradients(), options_.clip_norm);
-    const int64_t num_decayed =
-        options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
-    update(0, num_decayed, options_.weight_decay, inputs.lr);
-    update(num_decayed, parameters_.size(), 0, inputs.lr);
-    parameters_.publish();
-  }
-
   std::vector<std::pair<std::string, at::Tensor>> state() override {
     if (!velocity_.defined()) return {};
     return {{"momentum", velocity_}};
   }
 
  private:
-  void update(int64_t begin, int64_t end, double weight_decay, const at::Tensor& lr) {
-    if (begin == end) return;
-    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, end - begin); };
-    // The CUDA kernel reads the rate in fp32, also where the parameters are fp64.
-    const auto rate = lr.is_cuda() ? lr.to(c10::kFloat) : lr;
+  void update(const Places& places, double weight_decay, const at::Tensor& lr) override {
     std::vector<at::Tensor> velocity;
-    if (velocity_.defined()) velocity.push_back(part(velocity_));
+    if (velocity_.defined()) velocity.push_back(places.of(velocity_));
     // The velocity starts at 0, so the first step needs no case of its own.
-    at::_fused_sgd_({part(parameters_.values())}, {part(parameters_.gradients())}, velocity,
-                    weight_decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov,
+    at::_fused_sgd_({places.of(parameters_.values())}, {places.of(parameters_.gradients())},
+                    velocity, weight_decay, options_.momentum, lr, /*dampening=*/0,
+                    options_.nesterov,
                     /*maximize=*/false,
                     /*is_first_step=*/false);
   }
 
-  OptimizerOptions options_;
-  FlatParameters& parameters_;
   at::Tensor velocity_;
 };
 

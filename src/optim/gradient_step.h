@@ -1,0 +1,41 @@
+// What the optimizers share that update with the gradient at hand: clip it, update the decayed
+// parameters and the others, show the result to the network.
+#pragma once
+
+#include "optim/optimizer.h"
+
+namespace unlazy::optim {
+
+class GradientStep : public Optimizer {
+ public:
+  GradientStep(const OptimizerOptions& options, FlatParameters& parameters)
+      : options_(options), parameters_(parameters) {}
+
+  void step(const GradientPass& gradient, const StepInputs& inputs) final {
+    gradient(/*updates_statistics=*/true, {0, inputs.batch_size});
+    if (options_.clip_norm > 0) clip_norm_(parameters_.gradients(), options_.clip_norm);
+    begin_step();
+    // The CUDA kernels read the rate in fp32, also where the parameters are fp64.
+    const auto lr = inputs.lr.is_cuda() ? inputs.lr.to(c10::kFloat) : inputs.lr;
+    const int64_t decayed =
+        options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
+    if (decayed > 0) update({0, decayed}, options_.weight_decay, lr);
+    if (decayed < parameters_.size()) update({decayed, parameters_.size()}, 0, lr);
+    parameters_.publish();
+  }
+
+ protected:
+  /// Places [begin, end) of the flat buffers.
+  struct Places {
+    int64_t begin, end;
+    at::Tensor of(const at::Tensor& flat) const { return flat.narrow(0, begin, end - begin); }
+  };
+  /// Once a step, before the updates.
+  virtual void begin_step() {}
+  virtual void update(const Places& places, double weight_decay, const at::Tensor& lr) = 0;
+
+  OptimizerOptions options_;
+  FlatParameters& parameters_;
+};
+
+}  // namespace unlazy::optim
