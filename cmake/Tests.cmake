@@ -9,6 +9,9 @@ target_link_libraries(unlazy_tests PRIVATE unlazy_tools unlazy_warnings GTest::g
 target_compile_definitions(unlazy_tests PRIVATE
   UNLAZY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UNLAZY_BINARY_DIR="${PROJECT_BINARY_DIR}" UNLAZY_PROGRAM="$<TARGET_FILE:unlazy_cli>"
   UNLAZY_VERSION="${PROJECT_VERSION}")
+# Assertions run once: optimising them costs more time than it saves.
+target_compile_options(unlazy_tests PRIVATE $<$<CONFIG:Release>:-O1>)
+unlazy_build_fast(unlazy_tests)
 add_dependencies(unlazy_tests unlazy_cli)
 
 # The examples, programs that know the library only; tests/linearize/example_test.cpp and its like run them.
@@ -18,6 +21,7 @@ foreach(source IN LISTS UNLAZY_EXAMPLES)
   add_executable(${name} "${source}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
   target_link_libraries(${name} PRIVATE unlazy::unlazy unlazy_warnings)
+  unlazy_build_fast(${name})
   add_dependencies(unlazy_tests ${name})
 endforeach()
 

@@ -10,7 +10,7 @@
 namespace unlazy::experiments {
 namespace {
 
-const std::vector<Choice>& protocols() {
+const std::vector<Choice>& panel_protocols() {
   static const std::vector<Choice> list = {
       {"one-shot", "no training after pruning"},
       {"one-shot-recalibrated", "the same with BatchNorm's statistics computed anew"},
@@ -67,7 +67,7 @@ OptionTable describe(Figure1cOptions& o) {
            {.name = "protocols",
             .target = &o.protocols,
             .help = "With --noise-rates: protocols, a panel each.",
-            .choices = protocols()}}};
+            .choices = panel_protocols()}}};
 }
 
 Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOptions& train,

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::vector<Choice> protocols() {
+std::vector<Choice> protocol_choices() {
   return {{"one-shot", "prune the trained network to each density, without training"},
           {"fine-tune", "train for --fine-tune after each level, at the last learning rate"},
           {"imp", "put what is left back to --rewind-to and train again, level by level"},
@@ -76,7 +76,7 @@ std::vector<OptionTable> describe(PruneOptions& o) {
        {.name = "protocol",
         .target = &o.protocol,
         .help = "What happens at each level.",
-        .choices = protocols()},
+        .choices = protocol_choices()},
        {.name = "filter-score",
         .target = &o.filter_score,
         .help = "Which filters --protocol filters removes first: those of lowest score.",

@@ -18,7 +18,7 @@ namespace {
 
 // Steps drawn and run at once; a multiple of the kernel's block, so that blocks always begin at the
 // same steps.
-constexpr int64_t kChunk = 1024;
+constexpr int64_t kStepsAtOnce = 1024;
 constexpr int64_t kKernelBlock = 4;
 
 class Gram : public Engine {
@@ -65,7 +65,7 @@ class Gram : public Engine {
     // looked at changes nothing.
     const int64_t whole = step / kKernelBlock * kKernelBlock;
     while (base_step_ < whole) {
-      const int64_t count = std::min(whole, (base_step_ / kChunk + 1) * kChunk) - base_step_;
+      const int64_t count = std::min(whole, (base_step_ / kStepsAtOnce + 1) * kStepsAtOnce) - base_step_;
       if (const int64_t reached = fused_steps(base_, count); reached < base_step_ + count)
         return reached;
       base_step_ += count;

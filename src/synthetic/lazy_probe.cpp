@@ -8,7 +8,7 @@
 namespace unlazy::synthetic {
 namespace {
 
-constexpr int64_t kChunk = 1024;
+constexpr int64_t kStepsDrawn = 1024;
 
 class Probe {
  public:
@@ -32,8 +32,8 @@ class Probe {
   LazyProbe run(int64_t most_steps) {
     int64_t inside = m_, t = 0;
     for (; t < most_steps && inside > 0; ++t) {
-      if (t % kChunk == 0) draws_.fill(t, kChunk);
-      step(t % kChunk);
+      if (t % kStepsDrawn == 0) draws_.fill(t, kStepsDrawn);
+      step(t % kStepsDrawn);
       inside -= mark_escapes(t + 1);
     }
     result_.steps = t;

@@ -35,7 +35,7 @@ double effective_rank(const std::vector<double>& spectrum) {
   return std::exp(entropy);
 }
 
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
+double distance_between(const std::vector<double>& a, const std::vector<double>& b) {
   double total = 0;
   for (size_t j = 0; j < a.size(); ++j) total += (a[j] - b[j]) * (a[j] - b[j]);
   return std::sqrt(total);
@@ -60,7 +60,7 @@ Record summarise(const Observation& seen, const Problem& problem, double loss_fa
   r.align_abs_mean = mean_abs(seen.align);
   r.cos_abs_mean = mean_abs(seen.cos);
   r.a_abs_mean = mean_abs(seen.a);
-  r.teacher_distance = distance(seen.theta, problem.teacher);
+  r.teacher_distance = distance_between(seen.theta, problem.teacher);
   r.moved_mean = mean(seen.distance);
   const auto outside =
       std::count_if(seen.distance.begin(), seen.distance.end(), [&](double x) { return x > ball; });

@@ -13,12 +13,12 @@
 namespace unlazy::experiments {
 namespace {
 
-const std::string kFile = UNLAZY_SOURCE_DIR "/tests/golden/neural_tangents_wrn_n1_k1.safetensors";
+const std::string kGoldenFile = UNLAZY_SOURCE_DIR "/tests/golden/neural_tangents_wrn_n1_k1.safetensors";
 
 class NeuralTangents : public ::testing::TestWithParam<c10::ScalarType> {};
 
 TEST_P(NeuralTangents, AllTensorsAgree) {
-  const auto errors = check_golden(kFile, {c10::kCPU, GetParam()});
+  const auto errors = check_golden(kGoldenFile, {c10::kCPU, GetParam()});
   EXPECT_EQ(errors.size(), 18u);
   for (const auto& error : errors) {
     EXPECT_LT(error.by_entry, golden_tolerance(GetParam())) << error.name;
@@ -31,7 +31,7 @@ TEST(NeuralTangentsFile, ErrorsAreSaid) {
   const Compute compute{c10::kCPU, c10::kDouble};
   const testing::ScratchFolder folder;
   const auto path = folder / "wrong.safetensors";
-  const auto file = load_tensors(kFile);
+  const auto file = load_tensors(kGoldenFile);
   const auto expect = [&](TensorFile changed, const std::string& text) {
     save_tensors(path, changed);
     testing::expect_error([&] { check_golden(path, compute); }, text);

@@ -125,15 +125,15 @@ at::Tensor traced_kernel(const at::Tensor& j) {
   return sum / static_cast<double>(rows.size(1));
 }
 
-struct Case {
+struct LazyCase {
   const char* name;
   const char* model;
   const char* precision;
   double tolerance;
 };
-void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
+void PrintTo(const LazyCase& test, std::ostream* out) { *out << test.name; }
 
-class LazyMeasurements : public ::testing::TestWithParam<Case> {
+class LazyMeasurements : public ::testing::TestWithParam<LazyCase> {
  protected:
   LazyMeasurements() : run_(run_of(GetParam().model, GetParam().precision)) {}
   void train() {
@@ -211,10 +211,10 @@ TEST_P(LazyMeasurements, FirstLayerIsThatOfTheMasterWeights) {
 // The mlp has fused nothing; resnet20 has BatchNorm whose statistics moved; in bf16 the run itself
 // is much too coarse for either number, its masters are not.
 INSTANTIATE_TEST_SUITE_P(Networks, LazyMeasurements,
-                         ::testing::Values(Case{"Mlp", "mlp", "fp64", 1e-9},
-                                           Case{"BatchNorm", "resnet20", "fp64", 1e-8},
-                                           Case{"MlpInBf16", "mlp", "bf16", 1e-4},
-                                           Case{"BatchNormInBf16", "resnet20", "bf16", 1e-3}),
+                         ::testing::Values(LazyCase{"Mlp", "mlp", "fp64", 1e-9},
+                                           LazyCase{"BatchNorm", "resnet20", "fp64", 1e-8},
+                                           LazyCase{"MlpInBf16", "mlp", "bf16", 1e-4},
+                                           LazyCase{"BatchNormInBf16", "resnet20", "bf16", 1e-3}),
                          [](const auto& test) { return test.param.name; });
 
 // Definition 1's ball has radius 1 / sqrt(m).

@@ -40,20 +40,20 @@ std::vector<double> two_steps(const OptimizerOptions& options, const std::vector
   return {values, values + 3};
 }
 
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected) {
+void expect_close(const std::vector<double>& actual, const std::vector<double>& expected) {
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-14) << i;
 }
 
 TEST(Sgd, PlainStepByHand) {
   // w - 0.1 (g1 + g2)
-  expect_near(two_steps({}, {1, -1, 2}, {3, 1, 0}), {0.6, 2.0, 2.8});
+  expect_close(two_steps({}, {1, -1, 2}, {3, 1, 0}), {0.6, 2.0, 2.8});
 }
 
 TEST(Sgd, MomentumByHand) {
   OptimizerOptions options;
   options.momentum = 0.5;
   // v1 = g1, v2 = 0.5 g1 + g2: first entry 1 - 0.1 (1 + 3.5)
-  expect_near(two_steps(options, {1, -1, 2}, {3, 1, 0}),
+  expect_close(two_steps(options, {1, -1, 2}, {3, 1, 0}),
               {1 - .1 * 4.5, 2 - .1 * (-1 + .5), 3 - .1 * (2 + 1)});
 }
 
@@ -69,16 +69,16 @@ TEST(Sgd, WeightDecayReachesTheBiasOnlyWhenAskedTo) {
   OptimizerOptions options;
   options.weight_decay = 0.5;
   // w <- w (1 - 0.1 * 0.5) twice
-  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3 * .95 * .95});
+  expect_close(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3 * .95 * .95});
   options.decay = "weights";
-  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3});
+  expect_close(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3});
 }
 
 TEST(Sgd, ClippingScalesTheGradientToTheNorm) {
   OptimizerOptions options;
   options.clip_norm = 1;
   // |g1| = 5 is scaled by 1/5 (torch adds 1e-6 to the norm), |g2| = 0.5 is left alone.
-  expect_near(two_steps(options, {3, 4, 0}, {0.5, 0, 0}),
+  expect_close(two_steps(options, {3, 4, 0}, {0.5, 0, 0}),
               {1 - .1 * (3 / (5 + 1e-6) + .5), 2 - .1 * 4 / (5 + 1e-6), 3});
 }
 
@@ -111,15 +111,15 @@ TEST(AdamW, TwoStepsByHand) {
     w -= .1 * (m / .75) / (std::sqrt(v / .4375) + .01);
     wanted.push_back(w);
   }
-  expect_near(got, wanted);
+  expect_close(got, wanted);
 }
 
 TEST(AdamW, DecayIsDecoupledAndReachesTheBiasOnlyWhenAskedTo) {
   auto options = adamw();
   options.weight_decay = 0.5;
-  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3 * .95 * .95});
+  expect_close(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3 * .95 * .95});
   options.decay = "weights";
-  expect_near(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3});
+  expect_close(two_steps(options, {0, 0, 0}, {0, 0, 0}), {.95 * .95, 2 * .95 * .95, 3});
   // It does not enter the mean square: the step of a gradient of 1 is that without decay.
   const double undecayed = two_steps(adamw(), {1, 0, 0}, {0, 0, 0})[0];
   auto once = adamw();
@@ -136,7 +136,7 @@ TEST(AdamW, ClippingScalesTheGradient) {
   const double shrink = 1 / (5 + 1e-6);
   const auto clipped = two_steps(options, {3, 4, 0}, {0, 0, 0});
   options.clip_norm = 0;
-  expect_near(clipped, two_steps(options, {3 * shrink, 4 * shrink, 0}, {0, 0, 0}));
+  expect_close(clipped, two_steps(options, {3 * shrink, 4 * shrink, 0}, {0, 0, 0}));
 }
 
 TEST(AdamW, RefusesTheMomentumOfSgdAndSgdItsBetas) {

@@ -20,7 +20,7 @@ namespace {
 
 using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-TrainOptions small_run(const std::string& optimizer, const std::string& model = "mlp") {
+TrainOptions sam_run(const std::string& optimizer, const std::string& model = "mlp") {
   auto o = testing::small_run();
   o.data.train_size = 48;
   o.model.name = model;
@@ -62,7 +62,7 @@ double distance(const Tensors& a, const Tensors& b) {
 // labels, equal running statistics mean that only one pass moved them.
 TEST(SamTraining, ZeroRhoIsSgdBitForBit) {
   for (const std::string precision : {"fp32", "bf16"}) {
-    auto sgd = small_run("sgd", "resnet20"), sam = small_run("sam", "resnet20");
+    auto sgd = sam_run("sgd", "resnet20"), sam = sam_run("sam", "resnet20");
     sgd.batch.batch_size = sam.batch.batch_size = 8;
     sgd.compute.precision = sam.compute.precision = precision;
     sgd.optimizer.clip_norm = sam.optimizer.clip_norm = 0.5;
@@ -78,7 +78,7 @@ TEST(SamTraining, ZeroRhoIsSgdBitForBit) {
 TEST(SamTraining, AccumulationIsTheWholeBatch) {
   for (const auto& [name, batch] :
        {std::pair<std::string, int64_t>{"sam", 16}, {"asam", 16}, {"gsam", 16}, {"sam", 48}}) {
-    auto whole = small_run(name);
+    auto whole = sam_run(name);
     whole.batch.batch_size = batch;
     auto parts = whole;
     parts.run.accumulate = 3;  // of 16: parts of 6, 6 and 4
@@ -87,7 +87,7 @@ TEST(SamTraining, AccumulationIsTheWholeBatch) {
 }
 
 TEST(SamTraining, GroupsCountEverySampleOnce) {
-  auto options = small_run("sam");
+  auto options = sam_run("sam");
   options.optimizer.sharpness.group_size = 4;
   Experiment experiment(options);
   experiment.run_step(0);
@@ -102,7 +102,7 @@ TEST(SamTraining, GroupsCountEverySampleOnce) {
 }
 
 TEST(SamTraining, IntervalsTakeStepsOfTheBase) {
-  auto sgd = small_run("sgd"), sam = small_run("sam");
+  auto sgd = sam_run("sgd"), sam = sam_run("sam");
   sam.optimizer.sharpness.start = Step::iterations(2);
   expect_equal(after_steps(sgd, 2), after_steps(sam, 2));
   EXPECT_GT(distance(after_steps(sgd, 3), after_steps(sam, 3)), 1e-6);
@@ -111,7 +111,7 @@ TEST(SamTraining, IntervalsTakeStepsOfTheBase) {
 // Against the difference that SAM makes, bf16's rounding is small.
 TEST(SamTraining, Bf16FollowsFp32) {
   for (const std::string name : {"sam", "asam", "gsam"}) {
-    auto fine = small_run(name), coarse = small_run(name), sgd = small_run("sgd");
+    auto fine = sam_run(name), coarse = sam_run(name), sgd = sam_run("sgd");
     coarse.compute.precision = "bf16";
     fine.optimizer.sharpness.rho = coarse.optimizer.sharpness.rho = name == "asam" ? 5 : 0.5;
     fine.schedule.lr = coarse.schedule.lr = sgd.schedule.lr = 0.01;

@@ -16,7 +16,7 @@
 namespace unlazy::tools {
 namespace {
 
-double seconds_of(const std::function<void()>& work) {
+double wall_seconds_of(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -67,11 +67,11 @@ class BenchTrain : public Command {
     for (int64_t i = 0; i < steps_ + kWarmup; ++i) {
       // Full batches only: the last, smaller one of an epoch would look fast.
       const int64_t step = i % std::max<int64_t>(1, experiment.splits().train.size() / batch);
-      const double whole = seconds_of([&] {
+      const double whole = wall_seconds_of([&] {
         experiment.run_step(step);
         experiment.step().totals();  // waits for the device
       });
-      const double reading = seconds_of([&] { experiment.read_batch(step); });
+      const double reading = wall_seconds_of([&] { experiment.read_batch(step); });
       if (i < kWarmup) continue;
       steps.push_back(whole);
       batches.push_back(reading);
