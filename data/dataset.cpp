@@ -69,7 +69,8 @@ OptionTable describe(DataOptions& options) {
           {.name = "data-dir",
            .target = &options.dir,
            .help = "Folder with its files; empty: looked for in $UNLAZY_DATA_DIR, data and "
-                   "~/.cache/unlazy."},
+                   "~/.cache/unlazy.",
+           .role = Role::kPlace},
           {.name = "train-size",
            .target = &options.train_size,
            .range = Range::at_least(0),

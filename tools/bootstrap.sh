@@ -163,13 +163,7 @@ run_demo() {
   local rate out
   for rate in 0 0.1; do
     out=runs/demo/noise-rate-$rate
-    if [ -e "$out/DONE" ]; then
-      echo "$out is finished already; remove it to train again"
-    elif [ -e "$out/config.json" ]; then
-      build/unlazy train --out "$out" --resume
-    else
-      build/unlazy train --config tools/presets/demo.json --noise flip --noise-rate "$rate" --out "$out"
-    fi
+    build/unlazy train --config tools/presets/demo.json --noise flip --noise-rate "$rate" --out "$out" --resume
   done
   build/unlazy report runs/demo/noise-rate-0 runs/demo/noise-rate-0.1
   echo "The runs lie in runs/demo: config.json, metrics.csv, TensorBoard events, checkpoints."

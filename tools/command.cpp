@@ -12,7 +12,8 @@ Option preset_option(std::string& preset, const std::string& command) {
   return {.name = "preset",
           .target = &preset,
           .help = "Settings of a figure of the paper, read before --config and flags: " +
-                  join(preset_names(command)) + "."};
+                  join(preset_names(command)) + ".",
+          .role = Role::kRequest};
 }
 
 std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,

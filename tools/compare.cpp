@@ -1,5 +1,4 @@
 // unlazy compare: a network against its linearisation, with label noise or SAM and without.
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
 
@@ -62,13 +61,6 @@ class Compare : public Command {
     if (!golden_.empty()) return check();
     const std::string name = preset_.empty() ? "compare" : preset_;
     const auto out = train_.run.out.empty() ? "runs/" + name : train_.run.out;
-    UNLAZY_CHECK_USAGE(!train_.run.resume || !train_.run.overwrite,
-                       "compare: --resume and --overwrite exclude each other");
-    UNLAZY_CHECK_USAGE(
-        train_.run.resume || train_.run.overwrite || !std::filesystem::exists(out + "/figures"),
-        out,
-        ": holds a comparison; continue it with --resume, replace it with --overwrite, or "
-        "choose another --out");
     const Interrupt interrupt;
     train::Hooks hooks;
     hooks.on_line = [](const std::string& line) { std::cout << line << std::endl; };
@@ -130,9 +122,16 @@ class Compare : public Command {
           {.name = "golden",
            .target = &golden_,
            .help = "A file of reference values of neural-tangents to check this build against; "
-                   "nothing is trained then."}}},
+                   "nothing is trained then.",
+           .role = Role::kRequest}}},
         experiments::describe(compare_)};
-    for (auto& table : train::describe(train_)) list.push_back(std::move(table));
+    for (auto& table : train::describe(train_)) {
+      auto rows = table.rows();
+      for (auto& row : rows) {
+        if (row.name == "lr") row.only_for = {{"lr-fraction", {"0"}}};
+      }
+      list.emplace_back(table.title(), std::move(rows));
+    }
     return list;
   }
 };

@@ -15,8 +15,9 @@
 #include "core/format.h"
 #include "progress_line.h"
 #include "report/figure.h"
-#include "saved_run.h"
 #include "train/checkpoint.h"
+#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -146,13 +147,13 @@ class LandscapeCommand : public Command {
     is_line_ = !to_.empty() || options_.is_given("to-checkpoint");
     steps_ = measure::steps_of(slice_, is_line_);
     measure::resolved_statistics(slice_, is_line_);
-    step_ = chosen_checkpoint(run_, step_);
+    step_ = train::chosen_checkpoint(run_, step_);
     if (to_.empty()) to_ = run_;
-    if (is_line_) to_step_ = chosen_checkpoint(to_, to_step_);
+    if (is_line_) to_step_ = train::chosen_checkpoint(to_, to_step_);
     UNLAZY_CHECK_USAGE(!is_line_ || to_ != run_ || to_step_ != step_,
                        "landscape: both ends of the line are checkpoint ", step_, " of ", run_,
                        "; name another one with --to or --to-checkpoint");
-    train::Experiment experiment(options_of_run(run_, compute_, options_.is_given("precision")));
+    train::Experiment experiment(train::options_of(run_, compute_, options_.is_given("precision")));
     train::load_checkpoint_weights(train::RunDir::checkpoint(run_, step_), experiment);
     const auto subject = experiment.subject();
     begin_ = Clock::now();

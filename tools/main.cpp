@@ -1,6 +1,8 @@
 // The program: finds the subcommand, reads its options, runs it, and turns errors into messages and
 // exit codes (0 done, 1 failed, 2 misuse, 128 + signal interrupted after writing a checkpoint).
 #include <c10/util/Exception.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +83,7 @@ int run(std::vector<std::string> arguments, char** argv) {
   }
   const bool print_config = take(arguments, "--print-config");
   const auto words = command->parse(arguments);
+  command->options().refuse_without_effect();
   if (print_config) {
     std::cout << command->options().to_json().dump(2) << "\n";
     return 0;
@@ -89,21 +92,48 @@ int run(std::vector<std::string> arguments, char** argv) {
   return command->run(words);
 }
 
-}  // namespace
-}  // namespace unlazy::tools
+// Descriptors 0 to 2 that the caller closed: a file of a run that got such a number would receive
+// what is printed.
+void open_standard_descriptors() {
+  int file = 0;
+  do file = ::open("/dev/null", O_RDWR);
+  while (file >= 0 && file <= STDERR_FILENO);
+  if (file > STDERR_FILENO) ::close(file);
+}
 
-int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a message
-  unlazy::use_caching_cpu_allocator();
+// A reader that has seen enough (`| head`) is no failure; a full disk is one.
+bool is_output_lost() {
+  std::cout.flush();
+  if (std::cout.good()) return false;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return ::poll(&output, 1, 0) < 0 || (output.revents & POLLERR) == 0;
+}
+
+int run_and_report(int argc, char** argv) {
   try {
-    return unlazy::tools::run({argv + 1, argv + argc}, argv);
-  } catch (const unlazy::Error& error) {
+    const int code = run({argv + 1, argv + argc}, argv);
+    UNLAZY_CHECK(code != 0 || !is_output_lost(),
+                 "standard output cannot be written; is the disk full? What was written to other "
+                 "files is complete");
+    return code;
+  } catch (const Error& error) {
     std::cerr << "unlazy: " << error.what() << "\n";
-    return error.kind() == unlazy::Error::Kind::kMisuse ? 2 : 1;
+    return error.kind() == Error::Kind::kMisuse ? 2 : 1;
   } catch (const c10::Error& error) {
     std::cerr << "unlazy: LibTorch: " << error.what_without_backtrace() << "\n";
   } catch (const std::exception& error) {
     std::cerr << "unlazy: " << error.what() << "\n";
   }
   return 1;
+}
+
+}  // namespace
+}  // namespace unlazy::tools
+
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a message
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe ends the printing, not the run
+  unlazy::tools::open_standard_descriptors();
+  unlazy::use_caching_cpu_allocator();
+  return unlazy::tools::run_and_report(argc, argv);
 }

@@ -9,8 +9,9 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "progress_line.h"
-#include "saved_run.h"
 #include "train/checkpoint.h"
+#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -63,8 +64,8 @@ class MeasureRun : public Command {
                        "measure: wants the folder of one run, such as: unlazy measure runs/sample");
     check_names();
     const std::string& folder = words[0];
-    const int64_t step = chosen_checkpoint(folder, step_);
-    auto options = options_of_run(folder, compute_, options_->is_given("precision"));
+    const int64_t step = train::chosen_checkpoint(folder, step_);
+    auto options = train::options_of(folder, compute_, options_->is_given("precision"));
     options.measure = measure_;
     train::Experiment experiment(options);
     train::load_checkpoint_weights(train::RunDir::checkpoint(folder, step), experiment);

@@ -1,7 +1,6 @@
 // unlazy prune: accuracy against remaining weights, of one run, of several, or the whole way to
 // Figure 1c.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "core/error.h"
@@ -9,6 +8,7 @@
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_curve.h"
 #include "interrupt.h"
+#include "train/saved_run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -58,7 +58,8 @@ struct Choice {
          {{.name = "runs",
            .target = &runs,
            .help = "Folders of several runs: a curve of each, compared in one picture; runs that "
-                   "differ in the seed make a band."},
+                   "differ in the seed make a band.",
+           .role = Role::kPart},
           preset_option(preset, "prune")}},
         experiments::describe(figure)};
     for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
@@ -71,7 +72,7 @@ struct Choice {
                                  const std::string& run = {}) {
     parse_with_preset(options, preset, arguments);
     if (!run.empty()) prune.run = run;
-    if (!prune.run.empty()) train = experiments::options_of_run(prune.run);
+    if (!prune.run.empty()) train = train::options_of(prune.run);
     const auto words = options.parse(arguments);
     if (!run.empty()) prune.run = run;
     return words;
@@ -94,7 +95,8 @@ class Prune : public Command {
            "  unlazy prune --run runs/tau0.1\n"
            "  unlazy prune --run runs/tau0.1 --recalibrate-bn --densities 1,0.5,0.1 "
            "--save-weights\n"
-           "  unlazy prune --run runs/tau0.1 --protocol imp --rewind-to 500it\n"
+           "  unlazy prune --run runs/tau0.1 --protocol imp --rewind-to 500it   (trained with "
+           "--checkpoint-at 500it)\n"
            "  unlazy prune --weights model.safetensors --model resnet18 --precision fp32\n"
            "  unlazy prune --runs runs/tau* --out runs/compare   one picture of several runs\n"
            "  unlazy prune --preset fig1c-quick                  trains, prunes and draws Figure "
@@ -120,8 +122,8 @@ class Prune : public Command {
  private:
   int make_curve() {
     const Interrupt interrupt;
-    const auto result = experiments::make_pruning_curve(
-        choice_.train, choice_.prune, choice_.options.to_json(), hooks_for(interrupt));
+    const auto result =
+        experiments::make_pruning_curve(choice_.train, choice_.prune, hooks_for(interrupt));
     if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
     finish(choice_.out(experiments::default_out(choice_.train, choice_.prune)), {result.curve});
     return 0;
@@ -139,8 +141,10 @@ class Prune : public Command {
       choice.train.run.out = experiments::default_out(choice.train, choice.prune);
       const auto& folder = choice.train.run.out;
       std::cout << folder << "\n";
-      auto result = experiments::make_pruning_curve(choice.train, choice.prune,
-                                                    choice.options.to_json(), hooks_for(interrupt));
+      // A curve that is there is a part of the comparison.
+      choice.train.run.resume = !choice.train.run.overwrite;
+      auto result =
+          experiments::make_pruning_curve(choice.train, choice.prune, hooks_for(interrupt));
       if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
       curves.push_back(std::move(result.curve));
     }

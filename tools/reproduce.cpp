@@ -1,7 +1,6 @@
 // unlazy reproduce: a figure of the paper by one command. A figure is a list of calls of the other
 // commands with the settings that reproduce it; each call is printed, so that a user can change and
 // repeat it.
-#include <filesystem>
 #include <iostream>
 
 #include "command.h"
@@ -24,11 +23,10 @@ std::vector<Call> figure1(bool is_quick, const std::string& out) {
   for (const std::string& rate : is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"}) {
     const std::string run = out + "/tau" + rate;
     report.push_back(run);
-    if (std::filesystem::exists(run + "/DONE")) continue;
-    Call train = {"train", "--noise", "flip", "--noise-rate", rate, "--out", run};
+    Call train = {"train", "--noise", "flip", "--noise-rate", rate};
     const auto& settings = is_quick ? quick : full;
     train.insert(train.end(), settings.begin(), settings.end());
-    if (std::filesystem::exists(run + "/config.json")) train = {"train", "--out", run, "--resume"};
+    train.insert(train.end(), {"--out", run, "--resume"});
     calls.push_back(train);
   }
   report.insert(report.end(), {"--figures", out + "/figures"});
@@ -98,7 +96,9 @@ class Reproduce : public Command {
     for (const auto& call : figure.make(is_quick_, out)) {
       std::cout << "unlazy " << join(call, " ") << std::endl;
       const auto command = commands().find(call[0]).make();
-      const int code = command->run(command->parse({call.begin() + 1, call.end()}));
+      const auto rest = command->parse({call.begin() + 1, call.end()});
+      command->options().refuse_without_effect();
+      const int code = command->run(rest);
       if (code != 0) return code;
     }
     return 0;

@@ -3,21 +3,19 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "core/version.h"
 #include "interrupt.h"
 #include "report/figure.h"
 #include "synthetic/pictures.h"
 #include "synthetic/results.h"
 #include "synthetic/theory.h"
 #include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -39,20 +37,25 @@ OptionTable describe(RunOptions& o) {
               preset_option(o.preset, "synthetic"),
               {.name = "out",
                .target = &o.out,
-               .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD."},
+               .help = "Run folder; empty means runs/synthetic-PRESET or runs/synthetic-METHOD.",
+               .role = Role::kPlace},
               {.name = "overwrite",
                .target = &o.overwrite,
-               .help = "Replace the run that --out holds."},
+               .help = "Replace the run that --out holds.",
+               .role = Role::kRequest},
               {.name = "theory",
                .target = &o.theory,
-               .help = "Measure what the paper's theorem and lemmas say: a table and theory.json."},
+               .help = "Measure what the paper's theorem and lemmas say: a table and theory.json.",
+               .role = Role::kOutput},
               {.name = "figures",
                .target = &o.figures,
-               .help = "Draw the figures (needs gnuplot); --figures=false draws none."},
+               .help = "Draw the figures (needs gnuplot); --figures=false draws none.",
+               .role = Role::kOutput},
               {.name = "threads",
                .target = &o.threads,
                .range = Range::closed(0, 1024),
-               .help = "Runs at a time; 0 means one a core. Changes no result."},
+               .help = "Runs at a time; 0 means one a core. Changes no result.",
+               .role = Role::kPlace},
           }};
 }
 
@@ -84,16 +87,13 @@ class Synthetic : public Command {
         run_.out.empty()
             ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset)
             : run_.out;
-    UNLAZY_CHECK_USAGE(
-        run_.overwrite || !std::filesystem::exists(folder + "/config.json"), folder,
-        ": already holds a run; replace it with --overwrite, or choose another --out");
     // Wrong files and settings are found before the folder is touched.
     const auto first = synthetic::settings(choice_).front();
     const auto problem = synthetic::make_problem(choice_.model, first.seed);
     synthetic::make_rule(choice_, first, problem.n);
-    const train::RunDir dir(
-        folder, run_.overwrite ? train::RunDir::Mode::kOverwrite : train::RunDir::Mode::kNew);
-    dir.write_config(config());
+    using Mode = train::RunDir::Mode;
+    train::RunDir dir(folder, run_.overwrite ? Mode::kOverwrite : Mode::kNew);
+    dir.begin(train::stamp(options_, files(), {{"kernels", synthetic::kernels().name}}));
 
     const Interrupt interrupt;
     const auto results = simulate(interrupt);
@@ -115,15 +115,13 @@ class Synthetic : public Command {
   }
 
  private:
-  nlohmann::ordered_json config() const {
-    auto json = options_.to_json();
-    json["overwrite"] = false;  // repeating the configuration must not delete the run
-    json["about"] = {{"unlazy", version()},
-                     {"libtorch", libtorch_version()},
-                     {"compiler", compiler()},
-                     {"cpu", cpu_name()},
-                     {"kernels", synthetic::kernels().name}};
-    return json;
+  static std::vector<std::string> files() {
+    std::vector<std::string> list = {"DONE",          "curves.csv", "neurons.csv",  "snapshots.csv",
+                                     "histogram.csv", "escape.csv", "summary.json", "theory.json"};
+    for (const auto& name : synthetic::figure_names()) {
+      for (const auto& file : report::figure_files(name)) list.push_back("figures/" + file);
+    }
+    return list;
   }
 
   std::vector<RunResult> simulate(const Interrupt& interrupt) const {

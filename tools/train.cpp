@@ -1,16 +1,13 @@
 // unlazy train: one run of the training loop.
-#include <unistd.h>
-
 #include <csignal>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "command.h"
-#include "core/error.h"
 #include "core/format.h"
 #include "interrupt.h"
 #include "progress_line.h"
-#include "train/loop.h"
+#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -39,11 +36,9 @@ class Train : public Command {
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
     auto words = options_.parse(arguments);
     if (!choice_.run.resume) return words;
-    // A resumed run has the options it was started with; flags that are given again win.
+    // A run that goes on has the options it was started with; flags that are given again win.
     const auto folder = choice_.run.out.empty() ? train::default_out(choice_) : choice_.run.out;
-    UNLAZY_CHECK_USAGE(
-        ::access((folder + "/config.json").c_str(), R_OK) == 0, folder,
-        ": holds no run to resume (no config.json); leave out --resume to start one");
+    if (!train::RunDir::holds_run(folder)) return words;
     options_.read_file(folder + "/config.json");
     return options_.parse(arguments);
   }
@@ -60,7 +55,7 @@ class Train : public Command {
     };
     hooks.should_stop = [&] { return interrupt.signal() != 0; };
     const auto out = choice_.run.out.empty() ? train::default_out(choice_) : choice_.run.out;
-    const auto outcome = train::run_training(choice_, options_.to_json(), hooks);
+    const auto outcome = train::run_training(choice_, hooks);
     line.clear();
     if (outcome == train::Outcome::kInterrupted) {
       std::cerr << "unlazy: interrupted; continue with: unlazy train --out " << out

@@ -67,7 +67,8 @@ OptionTable describe(ComputeOptions& o) {
   return {"Compute",
           {{.name = "device",
             .target = &o.device,
-            .help = "Where to compute: auto, cpu, cuda or cuda:N."},
+            .help = "Where to compute: auto, cpu, cuda or cuda:N.",
+            .role = Role::kPlace},
            {.name = "precision",
             .target = &o.precision,
             .help = "Number format of weights and activations in forward and backward; the update "
@@ -79,7 +80,8 @@ OptionTable describe(ComputeOptions& o) {
            {.name = "threads",
             .target = &o.threads,
             .range = Range::closed(0, 4096),
-            .help = "CPU threads; 0 takes OMP_NUM_THREADS where it is set, else all cores."},
+            .help = "CPU threads; 0 takes OMP_NUM_THREADS where it is set, else all cores.",
+            .role = Role::kPlace},
            {.name = "deterministic",
             .target = &o.deterministic,
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};

@@ -1,18 +1,24 @@
 #include "core/files.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "core/error.h"
 
 namespace unlazy {
 namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kTemporary = ".tmp";
 
 [[noreturn]] void fail_to_write(const std::string& path, int reason) {
   const bool is_full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
@@ -25,7 +31,7 @@ namespace {
 class Temporary {
  public:
   explicit Temporary(const std::string& path)
-      : path_(path), name_(path + ".tmp" + std::to_string(::getpid())) {
+      : path_(path), name_(path + kTemporary + std::to_string(::getpid())) {
     file_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file_ < 0) fail_to_write(path_, errno);
   }
@@ -52,6 +58,8 @@ class Temporary {
     if (::close(file) != 0) fail_to_write(path_, errno);
     if (::rename(name_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
     is_kept_ = true;
+    const auto folder = fs::path(path_).parent_path();
+    sync_folder(folder.empty() ? "." : folder.string());
   }
 
  private:
@@ -89,14 +97,57 @@ std::string read_file(const std::string& path) {
   return content;
 }
 
+void sync_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_to_write(path, errno);
+  const int result = ::fsync(file), reason = errno;
+  ::close(file);
+  // Some file systems cannot flush a folder and say so; then there is nothing to be done.
+  if (result != 0 && reason != EINVAL && reason != ENOTSUP) fail_to_write(path, reason);
+}
+
+void sync_folder(const std::string& path) { sync_file(path); }
+
+void make_folder(const std::string& path) {
+  if (path.empty() || fs::is_directory(path)) return;
+  const auto above = fs::path(path).parent_path().string();
+  make_folder(above);
+  std::error_code error;
+  fs::create_directory(path, error);
+  UNLAZY_CHECK(!error && fs::is_directory(path), path,
+               ": cannot be made: ", error ? error.message() : "a file of that name is there",
+               "; choose another folder");
+  sync_folder(above.empty() ? "." : above);
+}
+
+void remove_temporaries(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto name = entry.path().filename().string();
+    const auto place = name.rfind(kTemporary);
+    if (place == std::string::npos || place == 0) continue;
+    const char* first = name.c_str() + place + std::strlen(kTemporary);
+    const char* last = name.c_str() + name.size();
+    pid_t process = 0;
+    const auto [end, parse_error] = std::from_chars(first, last, process);
+    if (parse_error != std::errc{} || end != last || process <= 0) continue;
+    if (::kill(process, 0) == 0 || errno != ESRCH) continue;
+    std::error_code ignored;
+    fs::remove(entry.path(), ignored);
+  }
+}
+
 FolderLock::FolderLock(const std::string& folder) {
   const std::string path = folder + "/.lock";
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file_ < 0) fail_to_write(path, errno);
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(file_);
-    throw Error(folder + ": is in use by another run; choose another --out or wait until it ends");
-  }
+  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
+  ::close(file_);
+  UNLAZY_CHECK(reason != EWOULDBLOCK, folder,
+               ": is in use by another run; choose another --out or wait until it ends");
+  throw Error(internal::concat(path, ": cannot be locked: ", std::strerror(reason),
+                               "; choose a folder on a file system with locks"));
 }
 
 FolderLock::~FolderLock() {

@@ -1,5 +1,5 @@
 // Files are written whole or not at all: to a temporary name in the same folder, flushed to the
-// disk, then renamed.
+// disk, then renamed, and the folder is flushed too, so that the name survives a loss of power.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,20 @@ void write_file(const std::string& path, std::string_view content);
 /// The whole content. Throws Error when the file cannot be read.
 std::string read_file(const std::string& path);
 
+/// Flushes to the disk: the content of a file, or the names in a folder. Throws Error naming the
+/// path and the system's reason.
+void sync_file(const std::string& path);
+void sync_folder(const std::string& path);
+
+/// Makes a folder and those above it, all names flushed. Throws Error saying what to do.
+void make_folder(const std::string& path);
+
+/// Removes the temporaries that write_file() left in `folder` when its process was killed: files
+/// NAME.tmpPID where no process PID lives. What cannot be removed stays.
+void remove_temporaries(const std::string& folder);
+
 /// Holds a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when
-/// another process has it.
+/// another process has it, or saying why it cannot be locked.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& folder);

@@ -198,6 +198,64 @@ std::string Range::text() const {
   return "<= " + number_text(high);
 }
 
+namespace {
+
+const Option* find_row(const std::vector<OptionTable>& tables, std::string_view name) {
+  for (const auto& table : tables) {
+    for (const auto& row : table.rows()) {
+      if (row.name == name) return &row;
+    }
+  }
+  return nullptr;
+}
+
+// The first condition that could be met and is not; null when one is met or there is none. An
+// option that the tables lack (a command offers a part of them) counts as met.
+const OnlyFor* unmet(const std::vector<OptionTable>& tables, const Option& option) {
+  if (option.only_for.empty()) return nullptr;
+  for (const auto& condition : option.only_for) {
+    const Option* other = find_row(tables, condition.option);
+    if (other == nullptr) return nullptr;
+    const auto value = value_text(*other);
+    if (std::find(condition.values.begin(), condition.values.end(), value) !=
+        condition.values.end())
+      return nullptr;
+  }
+  return &option.only_for.front();
+}
+
+void refuse_unmet(const std::vector<OptionTable>& tables,
+                  const std::function<bool(const Option& option)>& is_asked_for) {
+  for (const auto& table : tables) {
+    for (const auto& row : table.rows()) {
+      const OnlyFor* condition = unmet(tables, row);
+      if (condition == nullptr || !is_asked_for(row)) continue;
+      const auto has = value_text(*find_row(tables, condition->option));
+      throw Error("--" + row.name + " " + value_text(row) + " has no effect with --" +
+                      condition->option + " " + has + "; leave it out, or give " +
+                      only_for_text(row),
+                  Error::Kind::kMisuse);
+    }
+  }
+}
+
+}  // namespace
+
+std::string only_for_text(const Option& option) {
+  std::vector<std::string> parts;
+  for (const auto& condition : option.only_for)
+    parts.push_back("--" + condition.option + " " + join(condition.values));
+  return join(parts, " or ");
+}
+
+void refuse_without_effect(const std::vector<OptionTable>& tables,
+                           const std::vector<OptionTable>& defaults) {
+  refuse_unmet(tables, [&](const Option& row) {
+    const Option* before = find_row(defaults, row.name);
+    return before == nullptr || value_text(row) != value_text(*before);
+  });
+}
+
 OptionTable::OptionTable(std::string title, std::vector<Option> rows)
     : title_(std::move(title)), rows_(std::move(rows)) {
   for (auto& row : rows_) row.default_text = value_text(row);
@@ -219,14 +277,7 @@ Options::Options(std::string command, std::vector<OptionTable> tables)
   }
 }
 
-const Option* Options::find(std::string_view name) const {
-  for (const auto& table : tables_) {
-    for (const auto& row : table.rows()) {
-      if (row.name == name) return &row;
-    }
-  }
-  return nullptr;
-}
+const Option* Options::find(std::string_view name) const { return find_row(tables_, name); }
 
 std::vector<std::string> Options::names() const {
   std::vector<std::string> list;
@@ -244,7 +295,8 @@ void Options::assign_text(const Option& option, const std::string& text) {
 // What Options holds, put back unless dismissed.
 class Options::Undo {
  public:
-  explicit Undo(Options& options) : options_(options), given_(options.given_) {
+  explicit Undo(Options& options)
+      : options_(options), given_(options.given_), flags_(options.flags_) {
     for (const auto& table : options.tables_) {
       for (const auto& row : table.rows())
         std::visit([&](auto* target) { keep(target); }, row.target);
@@ -254,6 +306,7 @@ class Options::Undo {
     if (is_dismissed_) return;
     for (const auto& restore : restore_) restore();
     options_.given_ = given_;
+    options_.flags_ = flags_;
   }
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;
@@ -265,7 +318,7 @@ class Options::Undo {
     restore_.push_back([target, value = *target] { *target = value; });
   }
   Options& options_;
-  std::vector<std::string> given_;
+  std::vector<std::string> given_, flags_;
   std::vector<std::function<void()>> restore_;
   bool is_dismissed_ = false;
 };
@@ -289,7 +342,9 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
     if (pair.key() == "config") read_file(pair.value());
   }
   for (const auto& pair : result.arguments()) {
-    if (pair.key() != "config") assign_text(*find(pair.key()), pair.value());
+    if (pair.key() == "config") continue;
+    assign_text(*find(pair.key()), pair.value());
+    flags_.push_back(pair.key());
   }
   undo.dismiss();
   return result.unmatched();
@@ -383,6 +438,19 @@ Json Options::to_json() const {
     }
   }
   return config;
+}
+
+void Options::refuse_without_effect() const {
+  refuse_unmet(tables_, [&](const Option& row) {
+    return value_text(row) != row.default_text ||
+           std::find(flags_.begin(), flags_.end(), row.name) != flags_.end();
+  });
+}
+
+Role Options::role(std::string_view name) const {
+  const Option* option = find(name);
+  if (option == nullptr) throw std::logic_error("there is no option --" + std::string(name));
+  return option->role;
 }
 
 bool Options::is_given(std::string_view name) const {

@@ -61,6 +61,27 @@ using OptionTarget =
     std::variant<bool*, int64_t*, double*, std::string*, Step*, std::vector<int64_t>*,
                  std::vector<double>*, std::vector<std::string>*, std::vector<Step>*>;
 
+/// What an option is to a result on disk. It decides whether a run that goes on may be given
+/// another value, and whether two results were made alike.
+enum class Role {
+  kSetting,  // decides the result, as most options do. It never changes within a run.
+  kSource,   // decides it too, but tells repetitions of one setting apart: the seed, the run pruned
+  kLength,   // how far: a run may go on further
+  kPart,     // which of several results are made (seeds, levels): more may be asked for later, and
+             // each is checked by itself
+  kCurve,    // what is measured on the way; changes no weight. A run may go on with other curves.
+  kOutput,   // files that are written besides, such as checkpoints
+  kPlace,    // where and how it is computed: folders, device, threads, memory
+  kRequest,  // what to do with what is there (resume, overwrite), presets: not stored in
+             // config.json
+};
+
+/// An option has an effect only while another one has one of these values.
+struct OnlyFor {
+  std::string option;
+  std::vector<std::string> values;
+};
+
 /// All that is known about one option.
 struct Option {
   std::string name;                  // kebab-case; the flag is --name and the JSON key "name"
@@ -70,7 +91,9 @@ struct Option {
   std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
   bool has_settings = false;         // a choice may be followed by settings: "NAME:key=value"
-  std::string default_text = {};     // filled by OptionTable
+  Role role = Role::kSetting;
+  std::vector<OnlyFor> only_for = {};  // any one of them suffices; empty: it always has an effect
+  std::string default_text = {};       // filled by OptionTable
 };
 
 /// The options of one component, under one heading in --help.
@@ -89,6 +112,14 @@ class OptionTable {
 bool is_switch(const Option& option);
 /// The current value of an option as the user would write it: "0.1", "true", "80ep,120ep".
 std::string value_text(const Option& option);
+
+/// What an option goes with: "--optimizer sam, asam, gsam"; empty when it always has an effect.
+std::string only_for_text(const Option& option);
+
+/// Throws a misuse Error naming an option of `tables` that would silently do nothing: its value is
+/// not the one in `defaults` (the same rows) although its `only_for` is not met.
+void refuse_without_effect(const std::vector<OptionTable>& tables,
+                           const std::vector<OptionTable>& defaults);
 
 /// All options of one command: reads flags and files into the targets, and writes them out again.
 class Options {
@@ -112,8 +143,15 @@ class Options {
   /// The resolved options with "config-version" and "command".
   nlohmann::ordered_json to_json() const;
 
+  /// Throws a misuse Error naming an option that would silently do nothing: it was given as a flag,
+  /// or its value is not the default, although its `only_for` is not met. Call it when all options
+  /// have been read.
+  void refuse_without_effect() const;
+
   /// Was this option given by a flag or a file?
   bool is_given(std::string_view name) const;
+  /// The role of an option; throws std::logic_error when there is none of that name.
+  Role role(std::string_view name) const;
 
   /// The text of --help below the usage line: the options grouped by component.
   std::string help() const;
@@ -134,7 +172,8 @@ class Options {
 
   std::string command_;
   std::vector<OptionTable> tables_;
-  std::vector<std::string> given_;
+  std::vector<std::string> given_;  // by flags and files
+  std::vector<std::string> flags_;  // by flags
 };
 
 /// The JSON object in a file. Throws a misuse Error naming the file, line and column of a syntax

@@ -33,6 +33,7 @@ std::string facts(const Option& option) {
   std::vector<std::string> notes;
   if (!option.range.is_any()) notes.push_back(option.range.text());
   if (!option.unit.empty()) notes.push_back(option.unit);
+  if (!option.only_for.empty()) notes.push_back("only with " + only_for_text(option));
   if (!option.default_text.empty()) notes.push_back("default " + option.default_text);
   if (is_switch(option) && option.default_text == "true")
     notes.push_back("--" + option.name + "=false turns it off");
@@ -95,6 +96,8 @@ std::string Options::markdown() const {
         out << "<br>`" << choice.name << "`: " << cell(choice.help);
       std::string range = row.range.is_any() ? "" : row.range.text();
       if (!row.unit.empty()) range += (range.empty() ? "" : ", ") + row.unit;
+      if (!row.only_for.empty())
+        range += (range.empty() ? "" : "; ") + ("only with " + only_for_text(row));
       out << " | " << range << " | "
           << (row.default_text.empty() ? "" : "`" + cell(row.default_text) + "`") << " |\n";
     }

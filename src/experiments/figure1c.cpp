@@ -6,6 +6,7 @@
 #include "core/format.h"
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_settings.h"
+#include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -31,8 +32,8 @@ train::TrainOptions run_options(const train::TrainOptions& base, const PruneOpti
                                 double rate, int64_t seed, const std::string& out) {
   auto options = base;
   options.noise.kind = rate > 0 && base.noise.kind == "none" ? "flip" : base.noise.kind;
-  if (rate == 0) options.noise.kind = "none";
   options.noise.rate = rate;
+  if (rate == 0) options.noise = {};
   options.run.seed = seed;
   options.run.checkpoint_at.push_back(prune.rewind_to);
   options.run.out = out + "/tau" + number_text(rate) + "-seed" + std::to_string(seed);
@@ -44,10 +45,7 @@ CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
   auto base = trained;
   prune.run = trained.run.out;
   base.run.out = default_out(base, prune);
-  auto written = base;
-  auto table = describe(prune);
-  for (auto& part : train::describe(written)) table.push_back(std::move(part));
-  return make_pruning_curve(base, prune, Options("prune", std::move(table)).to_json(), hooks);
+  return make_pruning_curve(base, prune, hooks);
 }
 
 }  // namespace
@@ -59,15 +57,18 @@ OptionTable describe(Figure1cOptions& o) {
             .range = Range::closed(0, 1),
             .help = "Train a network at each of these noise rates (above 0 of kind --noise, or "
                     "flip), prune each by "
-                    "every one of --protocols, and compare: Figure 1c."},
+                    "every one of --protocols, and compare: Figure 1c.",
+            .role = Role::kPart},
            {.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
-            .help = "With --noise-rates: seeds, a run each; several make a band."},
+            .help = "With --noise-rates: seeds, a run each; several make a band.",
+            .role = Role::kPart},
            {.name = "protocols",
             .target = &o.protocols,
             .help = "With --noise-rates: protocols, a panel each.",
-            .choices = panel_protocols()}}};
+            .choices = panel_protocols(),
+            .role = Role::kPart}}};
 }
 
 Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOptions& train,

@@ -16,6 +16,8 @@
 #include "experiments/linearised_run.h"
 #include "report/figure.h"
 #include "report/metrics.h"
+#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -24,6 +26,7 @@ using Curves = std::map<std::string, report::Curve>;
 using report::Series;
 
 constexpr int64_t kMebi = 1 << 20;
+constexpr const char* kCommand = "compare";
 
 struct Kind {
   std::string folder;
@@ -85,7 +88,7 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
         options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
     if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
-  std::filesystem::create_directories(folder);
+  make_folder(folder);
   save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},
                                                  {"ntk_test", kernel.test},
                                                  {"f_train", kernel.train_outputs},
@@ -96,11 +99,43 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
 
 train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks,
                           const linearize::Kernel& kernel) {
-  if (train::is_finished(options)) return train::Outcome::kDone;
+  if (train::is_finished(options, kCommand)) return train::Outcome::kDone;
   options.run.overwrite |= options.run.resume;  // it takes seconds: begun ones start anew
   options.run.resume = false;
-  return run_linearised(options, Options("compare", train::describe(options)).to_json(), hooks,
-                        kernel);
+  return run_linearised(options, kCommand, hooks, kernel);
+}
+
+// The folder of the comparison itself, begun or gone on with.
+train::RunDir open_folder(CompareOptions options, train::TrainOptions train, const std::string& out,
+                          const std::string& name) {
+  train.run.out = out;
+  std::vector<OptionTable> tables = {describe(options)};
+  for (auto& table : train::describe(train)) tables.push_back(std::move(table));
+  const Options all(kCommand, std::move(tables));
+  using Mode = train::RunDir::Mode;
+  const auto& o = train.run;
+  UNLAZY_CHECK_USAGE(!o.resume || !o.overwrite,
+                     "compare: --resume and --overwrite exclude each other");
+  train::RunDir folder(out, o.resume ? Mode::kResume : o.overwrite ? Mode::kOverwrite : Mode::kNew);
+  if (o.resume && train::RunDir::holds_run(out))
+    train::check_same_run(all, out, train::Sameness::kSeries);
+  std::vector<std::string> files = {"DONE", "statements.json", "seed#/kernel.safetensors",
+                                    "seed#/*/"};
+  for (const auto& file : report::figure_files(name)) files.push_back("figures/" + file);
+  folder.begin(train::stamp(all, files, {{"name", name}}));
+  return folder;
+}
+
+// What the figure and the statements are made of must be measured before any training.
+void check_measured(const train::TrainOptions& train) {
+  std::vector<std::string> names;
+  for (const auto& request : measure::requests(train.measure)) names.push_back(request.name);
+  for (const char* needed : {"test", "train-set", "first-layer"}) {
+    UNLAZY_CHECK_USAGE(std::find(names.begin(), names.end(), needed) != names.end(),
+                       "compare: the comparison is made of the measurements test, train-set and "
+                       "first-layer; add ",
+                       needed, " to --measure");
+  }
 }
 
 // ---- pictures ----
@@ -179,11 +214,19 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
 
 double change(const report::Curve& curve) { return curve.values.back() / curve.values.front() - 1; }
 
-// Mean over the recorded times of |a - b| / b.
+// Mean over the steps that both recorded of |a - b| / b.
 double gap(const report::Curve& a, const report::Curve& b) {
   double sum = 0;
-  const size_t n = std::min(a.values.size(), b.values.size());
-  for (size_t i = 0; i < n; ++i) sum += std::abs(a.values[i] - b.values[i]) / b.values[i];
+  size_t n = 0;
+  for (size_t i = 0, j = 0; i < a.steps.size() && j < b.steps.size();) {
+    if (a.steps[i] == b.steps[j]) {
+      sum += std::abs(a.values[i] - b.values[j]) / b.values[j];
+      ++n;
+    }
+    const bool is_behind = a.steps[i] <= b.steps[j];
+    j += b.steps[j] <= a.steps[i] ? 1 : 0;
+    i += is_behind ? 1 : 0;
+  }
   return sum / static_cast<double>(n);
 }
 
@@ -328,17 +371,20 @@ OptionTable describe(CompareOptions& o) {
             .target = &o.seeds,
             .range = Range::at_least(0),
             .help = "Seeds of images, initialisation and noise, four runs each; several make "
-                    "bands."},
+                    "bands.",
+            .role = Role::kPart},
            {.name = "lr-fraction",
             .target = &o.lr_fraction,
             .range = Range::at_least(0),
             .help = "Learning rate as a part of the largest that is stable for the linearised "
-                    "network, 2 (1 + momentum) N K / lambda_max; 0: --lr holds."},
+                    "network, 2 (1 + momentum) N K / lambda_max; 0: --lr holds.",
+            .role = Role::kSetting},
            {.name = "ntk-memory",
             .target = &o.ntk_memory,
             .range = Range::at_least(1),
             .unit = "MiB",
-            .help = "Memory for computing the kernel."}}};
+            .help = "Memory for computing the kernel.",
+            .role = Role::kPlace}}};
 }
 
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
@@ -351,10 +397,10 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
                      "compare: a seed stands twice in --seeds");
   UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
                      " in place of --seed");
-  UNLAZY_CHECK_USAGE(options.lr_fraction == 0 || train.schedule.lr == optim::ScheduleOptions().lr,
-                     "compare: --lr holds with --lr-fraction 0 only");
   check_linearisable(train);
+  check_measured(train);
   const auto kinds = perturbation.kinds();
+  const train::RunDir folder = open_folder(options, train, out, name);
   Comparison result;
   std::vector<Runs> seeds;
   for (const int64_t seed : options.seeds) {
@@ -376,6 +422,7 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   result.statements = statements_of(seeds, perturbation.text);
   write_statements(out + "/statements.json", result, options.seeds);
   result.is_drawn = draw(out, name, kinds, seeds);
+  folder.mark_done();
   return result;
 }
 

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "models/weights.h"
-#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -14,10 +14,6 @@ namespace fs = std::filesystem;
 
 // Added to the seed for the new initialisation of reinit.
 constexpr uint64_t kNewInitialisation = 1000;
-
-std::string weights_of(const std::string& run, int64_t step) {
-  return train::RunDir::checkpoint(run, step) + "/model.safetensors";
-}
 
 // The learning rate of the last step, for as long as asked.
 void fine_tune(const train::Experiment& experiment, const Step& length,
@@ -46,7 +42,7 @@ void reinitialize(const train::Experiment& experiment, const std::string& path) 
 void rewind(const train::Experiment& experiment, const Step& to, const std::string& run,
             train::TrainOptions& options) {
   const int64_t step = to.in_iterations(experiment.steps_per_epoch());
-  const std::string file = weights_of(run, step);
+  const std::string file = train::weights_of(run, step);
   if (fs::exists(file)) {
     options.run.weights = file;
     return;
@@ -58,12 +54,6 @@ void rewind(const train::Experiment& experiment, const Step& to, const std::stri
 }  // namespace
 
 bool is_rewinding(const PruneOptions& o) { return o.protocol == "imp" || o.protocol == "random"; }
-
-std::string newest_weights(const std::string& run) {
-  const auto steps = train::RunDir::checkpoint_steps(run);
-  UNLAZY_CHECK(!steps.empty(), run, ": has no checkpoint to prune; train it first");
-  return weights_of(run, steps.back());
-}
 
 train::TrainOptions level_options(const train::Experiment& experiment,
                                   const train::TrainOptions& base, const PruneOptions& o,

@@ -11,9 +11,6 @@ namespace unlazy::experiments {
 /// imp and random: is a level put back to an earlier checkpoint of the run?
 bool is_rewinding(const PruneOptions& options);
 
-/// The weights of a run's newest checkpoint. Throws Error when it has none.
-std::string newest_weights(const std::string& run);
-
 /// One level that is to be trained.
 struct LevelTraining {
   std::string folder;   // of the level; holds mask.safetensors

@@ -17,6 +17,8 @@
 #include "core/safetensors.h"
 #include "linearize/function_space.h"
 #include "linearize/network.h"
+#include "train/run_dir.h"
+#include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -177,14 +179,13 @@ linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
   return kernel;
 }
 
-train::Outcome run_linearised(const train::TrainOptions& options,
-                              const nlohmann::ordered_json& config, const train::Hooks& hooks,
-                              const linearize::Kernel& kernel) {
+train::Outcome run_linearised(const train::TrainOptions& options, const std::string& command,
+                              const train::Hooks& hooks, const linearize::Kernel& kernel) {
   check_linearisable(options);
   train::Experiment experiment(options);
   train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite
                                                            : train::RunDir::Mode::kNew);
-  run.write_config(config);
+  run.begin(train::config_of_run(experiment, command));
   return LinearisedRun(experiment, kernel, run, hooks).train();
 }
 

@@ -5,7 +5,7 @@
 // theta0 + J^T alpha under the network's own names.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "linearize/kernel.h"
 #include "train/experiment.h"
@@ -22,9 +22,8 @@ linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory);
 void check_linearisable(const train::TrainOptions& options);
 
 /// Trains and records every --measure-every: train_set and test loss and accuracy,
-/// distance_from_init, first_layer_norm. `kernel` as of kernel_of().
-train::Outcome run_linearised(const train::TrainOptions& options,
-                              const nlohmann::ordered_json& config, const train::Hooks& hooks,
-                              const linearize::Kernel& kernel);
+/// distance_from_init, first_layer_norm. `kernel` as of kernel_of(); `command`: whose run it is.
+train::Outcome run_linearised(const train::TrainOptions& options, const std::string& command,
+                              const train::Hooks& hooks, const linearize::Kernel& kernel);
 
 }  // namespace unlazy::experiments

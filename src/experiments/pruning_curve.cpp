@@ -72,7 +72,8 @@ std::vector<OptionTable> describe(PruneOptions& o) {
       {{.name = "run",
         .target = &o.run,
         .help = "Folder of the run whose newest checkpoint is pruned; its options hold unless "
-                "given anew. Without it and without --weights a network is trained first."},
+                "given anew. Without it and without --weights a network is trained first.",
+        .role = Role::kSource},
        {.name = "protocol",
         .target = &o.protocol,
         .help = "What happens at each level.",
@@ -98,10 +99,12 @@ std::vector<OptionTable> describe(PruneOptions& o) {
                 "checkpoint there (--checkpoint-at of the run)."},
        {.name = "masks-from",
         .target = &o.masks_from,
-        .help = "Folder of an imp curve whose masks --protocol reinit trains."},
+        .help = "Folder of an imp curve whose masks --protocol reinit trains.",
+        .role = Role::kSource},
        {.name = "save-weights",
         .target = &o.save_weights,
-        .help = "Write mask and pruned weights of each level, OUT/level-NN/*.safetensors."},
+        .help = "Write mask and pruned weights of each level, OUT/level-NN/*.safetensors.",
+        .role = Role::kOutput},
        {.name = "gradient-batches",
         .target = &o.gradient_batches,
         .range = Range::at_least(1),
@@ -116,16 +119,6 @@ std::string protocol_name(const PruneOptions& o) {
   if (o.protocol == "filters") return name + "-" + o.filter_score;
   if (o.criterion.name != "magnitude" && o.protocol != "random") name += "-" + o.criterion.name;
   return name;
-}
-
-train::TrainOptions options_of_run(const std::string& run) {
-  const std::string path = run + "/config.json";
-  UNLAZY_CHECK_USAGE(fs::exists(path), run,
-                     ": holds no run (no config.json); name the folder that `unlazy train` wrote");
-  train::TrainOptions options;
-  Options("train", train::describe(options)).read_file(path);
-  options.run.out.clear();
-  return options;
 }
 
 std::string default_out(const train::TrainOptions& base, const PruneOptions& options) {

@@ -75,10 +75,6 @@ struct PruningCurve {
 /// "one-shot-recalibrated", "imp-layer-magnitude": protocol and criterion in a word.
 std::string protocol_name(const PruneOptions& options);
 
-/// The options that a run was made with, from RUN/config.json; its folder flags are cleared.
-/// Throws a misuse Error when `run` holds no run.
-train::TrainOptions options_of_run(const std::string& run);
-
 /// The folder of a curve when --out is empty: RUN/prune-PROTOCOL, or runs/prune-PROTOCOL-MODEL-...
 std::string default_out(const train::TrainOptions& base, const PruneOptions& options);
 
@@ -97,7 +93,7 @@ struct CurveResult {
   train::Outcome outcome = train::Outcome::kDone;
 };
 CurveResult make_pruning_curve(const train::TrainOptions& base, const PruneOptions& options,
-                               const nlohmann::ordered_json& config, const train::Hooks& hooks);
+                               const train::Hooks& hooks);
 
 /// curve.json, curve.csv and layers.csv.
 void write_curve(const std::string& folder, const PruningCurve& curve);

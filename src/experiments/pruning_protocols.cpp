@@ -16,7 +16,10 @@
 #include "experiments/pruning_settings.h"
 #include "prune/filters.h"
 #include "prune/select.h"
+#include "report/figure.h"
 #include "train/run_dir.h"
+#include "train/run_files.h"
+#include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -54,6 +57,35 @@ void check(const train::TrainOptions& base, const PruneOptions& o) {
       " goes back to an earlier checkpoint of a run, which --weights does not have; give --run");
 }
 
+// The rows hold references to the options, which must outlive them.
+Options all_options(train::TrainOptions& base, PruneOptions& o) {
+  auto tables = describe(o);
+  for (auto& table : train::describe(base)) tables.push_back(std::move(table));
+  return Options("prune", std::move(tables));
+}
+
+std::vector<std::string> unfinished_files() {
+  return {"unfinished/curve.json", "unfinished/curve.csv", "unfinished/layers.csv"};
+}
+
+std::vector<std::string> curve_files() {
+  std::vector<std::string> files = {"DONE",
+                                    "curve.json",
+                                    "curve.csv",
+                                    "layers.csv",
+                                    "comparison.csv",
+                                    "summary.csv",
+                                    "level-#/mask.safetensors",
+                                    "level-#/model.safetensors",
+                                    "level-#/init.safetensors",
+                                    "level-#/config.json",
+                                    "level-#/train/",
+                                    "dense/"};
+  for (const auto& file : unfinished_files()) files.push_back(file);
+  for (const auto& file : report::figure_files("pruning")) files.push_back("figures/" + file);
+  return files;
+}
+
 std::string level_folder(const std::string& out, size_t level) {
   char name[32];
   std::snprintf(name, sizeof name, "/level-%02zu", level);
@@ -70,11 +102,9 @@ std::string label_of(const train::TrainOptions& o) {
 
 class CurveMaker {
  public:
-  CurveMaker(const train::TrainOptions& base, const PruneOptions& o, const Json& config,
-             const train::Hooks& hooks)
+  CurveMaker(const train::TrainOptions& base, const PruneOptions& o, const train::Hooks& hooks)
       : base_(base),
         o_(o),
-        config_(config),
         hooks_(hooks),
         out_(base.run.out.empty() ? default_out(base, o) : base.run.out),
         densities_(prune::densities(o.levels)),
@@ -93,7 +123,8 @@ class CurveMaker {
     result.curve.seed = base_.run.seed;
     result.curve.settings = settings_of(base_, o_);
     if (train_first() == Outcome::kInterrupted) return {result.curve, Outcome::kInterrupted};
-    const std::string trained = source_.empty() ? base_.run.weights : newest_weights(source_);
+    const std::string trained =
+        source_.empty() ? base_.run.weights : train::newest_weights(source_);
     result.curve.run = source_.empty() ? trained : source_;
 
     PrunedNetwork network(base_, trained);
@@ -105,7 +136,7 @@ class CurveMaker {
                                                 : retrain(network, trained, result.curve);
     if (result.outcome == Outcome::kDone) {
       write_curve(out_, result.curve);
-      fs::remove_all(unfinished());
+      train::remove_run_files(out_, unfinished_files());
       folder.mark_done();
     }
     return result;
@@ -113,9 +144,9 @@ class CurveMaker {
 
  private:
   // All that is asked for was there before, with --resume.
-  bool is_finished() const {
-    if (!base_.run.resume || !fs::exists(out_ + "/DONE")) return false;
-    check_same_curve(config_, out_);
+  bool is_finished() {
+    if (!base_.run.resume || !train::RunDir::is_done(out_)) return false;
+    check_same_run(all_options(base_, o_), out_, train::Sameness::kResult);
     const auto levels = read_curve(out_).levels;
     return std::equal(levels.begin(), levels.end(), densities_.begin(), densities_.end(),
                       [](const auto& level, double density) { return level.target == density; });
@@ -123,35 +154,20 @@ class CurveMaker {
 
   train::RunDir open() {
     using Mode = train::RunDir::Mode;
-    const bool is_there = fs::exists(out_ + "/config.json");
-    const auto mode = base_.run.overwrite            ? Mode::kOverwrite
-                      : base_.run.resume && is_there ? Mode::kResume
-                                                     : Mode::kNew;
-    train::RunDir folder(out_, mode);
-    if (base_.run.overwrite) remove_levels();
-    if (mode == Mode::kResume) {
-      check_same_curve(config_, out_);
+    const auto options = all_options(base_, o_);
+    const bool goes_on = base_.run.resume && train::RunDir::holds_run(out_);
+    train::RunDir folder(out_, base_.run.overwrite ? Mode::kOverwrite
+                               : base_.run.resume  ? Mode::kResume
+                                                   : Mode::kNew);
+    if (goes_on) {
+      check_same_run(options, out_, train::Sameness::kResult);
       for (const auto& before : {unfinished(), out_}) {
         if (measured_.empty() && fs::exists(before + "/curve.json"))
           measured_ = read_curve(before).levels;
       }
     }
-    Json resolved = config_;
-    resolved["out"] = out_;
-    resolved["resume"] = false;
-    resolved["overwrite"] = false;
-    resolved["about"] = {{"unlazy", version()}, {"libtorch", libtorch_version()}};
-    folder.write_config(resolved);
+    folder.begin(train::stamp(options, curve_files(), {{"out", out_}}));
     return folder;
-  }
-
-  void remove_levels() const {
-    for (const auto& entry : fs::directory_iterator(out_)) {
-      const auto name = entry.path().filename().string();
-      if (name.rfind("level-", 0) == 0 || name == "dense") fs::remove_all(entry.path());
-    }
-    for (const char* name : {"curve.json", "curve.csv", "layers.csv", "unfinished"})
-      fs::remove_all(out_ + "/" + name);
   }
 
   // Where there is neither a run nor a file, the network is trained here.
@@ -231,7 +247,7 @@ class CurveMaker {
         const auto options = level_options(network.experiment(), base_, o_,
                                            {level_folder(out_, i), source_, trained});
         if (run_training(options, folder) == Outcome::kInterrupted) return Outcome::kInterrupted;
-        trained = newest_weights(folder);
+        trained = train::newest_weights(folder);
       }
       const Stopwatch watch;
       network.load(trained);
@@ -259,15 +275,9 @@ class CurveMaker {
 
   Outcome run_training(train::TrainOptions options, const std::string& folder) {
     options.run.out = folder;
+    options.run.resume = base_.run.resume;
     options.run.overwrite = false;
-    options.run.resume = false;
-    if (base_.run.resume && fs::exists(folder + "/config.json")) {
-      if (fs::exists(folder + "/DONE")) return Outcome::kDone;
-      options.run.resume = fs::exists(folder + "/checkpoints");
-      options.run.overwrite = !options.run.resume;  // it was stopped before its first checkpoint
-    }
-    return train::run_training(options, Options("train", train::describe(options)).to_json(),
-                               hooks_);
+    return train::run_unfinished(options, hooks_);
   }
 
   void save_mask(PrunedNetwork& network, size_t level, const at::Tensor& mask) const {
@@ -318,7 +328,6 @@ class CurveMaker {
 
   train::TrainOptions base_;
   PruneOptions o_;
-  const Json& config_;
   const train::Hooks& hooks_;
   std::string out_;
   std::string source_;  // the run that is pruned; empty: a file
@@ -331,8 +340,8 @@ class CurveMaker {
 }  // namespace
 
 CurveResult make_pruning_curve(const train::TrainOptions& base, const PruneOptions& options,
-                               const Json& config, const train::Hooks& hooks) {
-  return CurveMaker(base, options, config, hooks).make();
+                               const train::Hooks& hooks) {
+  return CurveMaker(base, options, hooks).make();
 }
 
 }  // namespace unlazy::experiments

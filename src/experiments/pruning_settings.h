@@ -15,13 +15,6 @@ namespace unlazy::experiments {
 /// The settings of a curve of the run that `base` describes.
 Settings settings_of(train::TrainOptions base, PruneOptions options);
 
-/// Does an option change what a curve shows, so that it is one of the settings?
-bool is_setting(const std::string& option);
-
-/// Throws a misuse Error when a curve or run that is resumed with the options `now` was begun in
-/// `folder` with others.
-void check_same_curve(const nlohmann::ordered_json& now, const std::string& folder);
-
 /// The names of the settings that are not the same in all of `list`, sorted. A setting that one of
 /// them lacks is empty there.
 std::vector<std::string> differing(const std::vector<Settings>& list);

@@ -1,5 +1,7 @@
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "measure/measurement.h"
 
@@ -64,10 +66,12 @@ OptionTable describe(MeasureOptions& o) {
             .help = "What to measure during training, each as NAME or NAME:every=LENGTH: " +
                     join(names) + ".",
             .choices = registry().choices(),
-            .has_settings = true},
+            .has_settings = true,
+            .role = Role::kCurve},
            {.name = "measure-every",
             .target = &o.every,
-            .help = "How often; also before the first step and at the end."}}};
+            .help = "How often; also before the first step and at the end.",
+            .role = Role::kCurve}}};
 }
 
 OptionTable describe(ProbeOptions& o, const std::string& prefix) {
@@ -76,34 +80,41 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
             .target = &o.split,
             .help = "The data of derivatives, sharpness and activations: clean labels, no "
                     "augmentation, running BatchNorm statistics.",
-            .choices = {{"train", "training set"}, {"test", "test set"}}},
+            .choices = {{"train", "training set"}, {"test", "test set"}},
+            .role = Role::kCurve},
            {.name = prefix + "samples",
             .target = &o.samples,
             .range = Range::at_least(0),
             .unit = "samples",
-            .help = "How many of them, from the first on; 0: all."},
+            .help = "How many of them, from the first on; 0: all.",
+            .role = Role::kCurve},
            {.name = prefix + "top",
             .target = &o.top,
             .range = Range::at_least(1),
-            .help = "Number of eigenvalues of hessian-top."},
+            .help = "Number of eigenvalues of hessian-top.",
+            .role = Role::kCurve},
            {.name = prefix + "probes",
             .target = &o.probes,
             .range = Range::at_least(2),
             .help = "Random vectors of hessian-trace, hessian-density, ntk-trace and "
-                    "sharpness-average."},
+                    "sharpness-average.",
+            .role = Role::kCurve},
            {.name = prefix + "lanczos-steps",
             .target = &o.lanczos_steps,
             .range = Range::at_least(1),
-            .help = "Steps of Lanczos, at most; each keeps a vector of the parameters' size."},
+            .help = "Steps of Lanczos, at most; each keeps a vector of the parameters' size.",
+            .role = Role::kCurve},
            {.name = prefix + "rho",
             .target = &o.rho,
             .range = Range::above(0),
-            .help = "Radius of sharpness, sharpness-pga and sharpness-average."},
+            .help = "Radius of sharpness, sharpness-pga and sharpness-average.",
+            .role = Role::kCurve},
            {.name = prefix + "group",
             .target = &o.group,
             .range = Range::at_least(1),
             .unit = "samples",
-            .help = "Batch size B of gradient-covariance and gradient-noise-scale."}}};
+            .help = "Batch size B of gradient-covariance and gradient-noise-scale.",
+            .role = Role::kCurve}}};
 }
 
 std::vector<Request> requests(const MeasureOptions& options) {
@@ -120,6 +131,9 @@ std::vector<Request> requests(const MeasureOptions& options) {
                          request.name, ":every=10ep");
       request.every = Step::parse(setting.substr(kEvery.size()), "--measure " + request.name);
     }
+    UNLAZY_CHECK_USAGE(std::none_of(list.begin(), list.end(),
+                                    [&](const Request& r) { return r.name == request.name; }),
+                       "--measure: ", request.name, " stands there twice; leave one out");
     list.push_back(std::move(request));
   }
   return list;

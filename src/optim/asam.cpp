@@ -5,7 +5,6 @@
 // The authors' code has T = 1 for parameters whose name does not contain "weight".
 #include <ATen/TensorOperators.h>
 
-#include "core/error.h"
 #include "optim/sharpness_aware.h"
 
 namespace unlazy::optim {
@@ -15,8 +14,6 @@ class Asam : public SharpnessAware {
  public:
   Asam(const OptimizerOptions& options, FlatParameters& parameters)
       : SharpnessAware(options, parameters), eta_(options.sharpness.eta) {
-    UNLAZY_CHECK_USAGE(options.sharpness.variant == "normalized", "asam: --sam-variant ",
-                       options.sharpness.variant, " is for sam; leave it out");
     if (options.sharpness.scaling == "weights") {
       for (const auto& segment : parameters.segments()) {
         if (segment.name.find("weight") == std::string::npos) unscaled_.push_back(segment);

@@ -12,7 +12,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dot.h>
 
-#include "core/error.h"
 #include "optim/sharpness_aware.h"
 
 namespace unlazy::optim {
@@ -23,10 +22,7 @@ class Gsam : public SharpnessAware {
   Gsam(const OptimizerOptions& options, FlatParameters& parameters)
       : SharpnessAware(options, parameters),
         alpha_(options.sharpness.alpha),
-        clean_(parameters.zeros_like_values()) {
-    UNLAZY_CHECK_USAGE(options.sharpness.variant == "normalized", "gsam: --sam-variant ",
-                       options.sharpness.variant, " is for sam; leave it out");
-  }
+        clean_(parameters.zeros_like_values()) {}
 
  protected:
   void perturb(const at::Tensor& rho) override {

@@ -72,6 +72,7 @@ const Registry<MakeOptimizer>& base_registry();
 const Registry<MakeOptimizer>& registry();
 /// Is this one of the SAM family, which takes rho?
 bool is_sharpness_aware(const std::string& optimizer);
+std::vector<std::string> sharpness_aware_optimizers();
 /// Throws a misuse Error for options that exclude each other. `parameters` must outlive the
 /// optimizer.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,

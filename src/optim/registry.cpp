@@ -36,7 +36,16 @@ bool is_sharpness_aware(const std::string& optimizer) {
   return true;
 }
 
+std::vector<std::string> sharpness_aware_optimizers() {
+  std::vector<std::string> names;
+  for (const auto& entry : registry().entries()) {
+    if (is_sharpness_aware(entry.name)) names.push_back(entry.name);
+  }
+  return names;
+}
+
 OptionTable describe(OptimizerOptions& o) {
+  const std::vector<OnlyFor> with_adamw = {{"optimizer", {"adamw"}}, {"sam-base", {"adamw"}}};
   return {
       "Optimizer",
       {{.name = "optimizer",
@@ -67,20 +76,22 @@ OptionTable describe(OptimizerOptions& o) {
        {.name = "adam-beta1",
         .target = &o.adam_beta1,
         .range = Range::closed(0, 1),
-        .help = "adamw: decay of the mean of gradients."},
+        .help = "adamw: decay of the mean of gradients.",
+        .only_for = with_adamw},
        {.name = "adam-beta2",
         .target = &o.adam_beta2,
         .range = Range::closed(0, 1),
-        .help = "adamw: decay of the mean of squared gradients."},
+        .help = "adamw: decay of the mean of squared gradients.",
+        .only_for = with_adamw},
        {.name = "adam-eps",
         .target = &o.adam_eps,
         .range = Range::above(0),
-        .help = "adamw: added to the root of the mean square."}}};
+        .help = "adamw: added to the root of the mean square.",
+        .only_for = with_adamw}}};
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           FlatParameters& parameters) {
-  if (!is_sharpness_aware(options.name)) refuse_unused(options.sharpness, options.name);
   return registry().find(options.name).make(options, parameters);
 }
 

@@ -23,11 +23,13 @@ OptionTable describe(ScheduleOptions& o) {
                     {"cosine", "half a cosine wave down to 0 at the end of training"}}},
        {.name = "lr-milestones",
         .target = &o.milestones,
-        .help = "Where multistep falls, such as 80ep,120ep."},
+        .help = "Where multistep falls, such as 80ep,120ep.",
+        .only_for = {{"lr-schedule", {"multistep"}}}},
        {.name = "lr-gamma",
         .target = &o.gamma,
         .range = Range::above(0),
-        .help = "Factor of multistep."},
+        .help = "Factor of multistep.",
+        .only_for = {{"lr-schedule", {"multistep"}}}},
        {.name = "lr-warmup", .target = &o.warmup, .help = "Length of the linear warm-up from 0."}}};
 }
 
@@ -39,9 +41,6 @@ Schedule::Schedule(const ScheduleOptions& options, int64_t steps_per_epoch, int6
       total_steps_(total_steps) {
   for (const auto& milestone : options.milestones)
     milestones_.push_back(milestone.in_iterations(steps_per_epoch));
-  UNLAZY_CHECK_USAGE(kind_ == "multistep" || milestones_.empty(),
-                     "learning rate: --lr-milestones has no effect with --lr-schedule ", kind_,
-                     "; add --lr-schedule multistep");
   UNLAZY_CHECK_USAGE(
       kind_ != "multistep" || !milestones_.empty(),
       "learning rate: --lr-schedule multistep needs --lr-milestones, such as 80ep,120ep");

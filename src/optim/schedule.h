@@ -26,8 +26,8 @@ OptionTable describe(ScheduleOptions& options);
 
 class Schedule {
  public:
-  /// `total_steps`: the length of training. Throws a misuse Error for milestones without multistep,
-  /// or not increasing.
+  /// `total_steps`: the length of training. Throws a misuse Error for multistep without milestones,
+  /// and for milestones that do not increase.
   Schedule(const ScheduleOptions& options, int64_t steps_per_epoch, int64_t total_steps);
   /// The learning rate of the update at `step` (0, 1, ...).
   double lr(int64_t step) const;

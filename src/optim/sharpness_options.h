@@ -27,8 +27,6 @@ struct SharpnessOptions {
 };
 OptionTable describe(SharpnessOptions& options);
 
-/// Throws a misuse Error when an option differs from its default although `optimizer` reads none.
-void refuse_unused(const SharpnessOptions& options, const std::string& optimizer);
 /// Throws a misuse Error when --sam-m does not divide the batch.
 void check_group_size(const SharpnessOptions& options, int64_t batch_size);
 

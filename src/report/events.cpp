@@ -1,5 +1,6 @@
 #include "report/events.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -56,6 +57,24 @@ uint32_t crc32c(std::string_view bytes) {
   uint32_t crc = 0xFFFFFFFFu;
   for (const char byte : bytes) crc = (crc >> 8) ^ table[(crc ^ static_cast<uint8_t>(byte)) & 0xFF];
   return ~crc;
+}
+
+uint64_t whole_events(const std::string& path, uint64_t limit) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in.good()) return 0;
+  limit = std::min(limit, static_cast<uint64_t>(in.tellg()));
+  constexpr uint64_t kAround = 8 + 4 + 4;  // length and two checksums
+  uint64_t end = 0;
+  while (end + kAround <= limit) {
+    std::string length(8, '\0');
+    in.seekg(static_cast<std::streamoff>(end));
+    in.read(length.data(), 8);
+    uint64_t size = 0;
+    for (size_t i = 8; i-- > 0;) size = size << 8 | static_cast<uint8_t>(length[i]);
+    if (size > limit - end - kAround) break;
+    end += kAround + size;
+  }
+  return end;
 }
 
 EventWriter::EventWriter(const std::string& path)

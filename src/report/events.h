@@ -15,6 +15,10 @@ namespace unlazy::report {
 /// CRC-32C (Castagnoli) of `bytes`.
 uint32_t crc32c(std::string_view bytes);
 
+/// The bytes of the whole records at the start of the event file `path` that end at or before
+/// `limit`; 0 for a file that is missing.
+uint64_t whole_events(const std::string& path, uint64_t limit);
+
 class EventWriter {
  public:
   /// Appends to `path`; a new file begins with the version event. Throws Error when it cannot be

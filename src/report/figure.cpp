@@ -395,4 +395,8 @@ void write_figure(const std::string& folder, const Figure& figure) {
   write_file(folder + "/" + figure.name + ".gp", script_of(figure));
 }
 
+std::vector<std::string> figure_files(const std::string& name) {
+  return {name + ".csv", name + ".gp", name + ".svg", name + ".png"};
+}
+
 }  // namespace unlazy::report

@@ -69,6 +69,9 @@ void write_figure(const std::string& folder, const Figure& figure);
 /// said, or, when gnuplot is not installed, naming the package to install; data and scripts stay.
 void draw_figures(const std::string& folder, const std::vector<std::string>& names);
 
+/// The four files of a figure NAME.
+std::vector<std::string> figure_files(const std::string& name);
+
 /// Is gnuplot found in PATH?
 bool has_gnuplot();
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "core/error.h"
@@ -11,6 +12,8 @@
 
 namespace unlazy::report {
 namespace {
+
+constexpr const char* kHeader = "step,epoch,name,value";
 
 template <class Number>
 bool read_number(const std::string& text, Number& value) {
@@ -41,33 +44,67 @@ std::vector<std::string> table_row(const std::string& run) {
   return row;
 }
 
+struct Row {
+  int64_t step = 0;
+  double epoch = 0, value = 0;
+  std::string name;
+};
+
+// Reads row by row; `use` gets each whole row and the place behind it, and says whether to go on.
+void read_rows(const std::string& path, std::ifstream& in,
+               const std::function<bool(const Row& row, uint64_t end)>& use) {
+  std::string line;
+  UNLAZY_CHECK(std::getline(in, line) && line == kHeader, path, ": does not begin with ", kHeader,
+               "; it is not a run's metrics");
+  uint64_t end = line.size() + 1;
+  for (int64_t number = 2; std::getline(in, line); ++number) {
+    if (in.eof()) return;  // no newline: the row is being written
+    std::istringstream words(line);
+    std::string step, epoch, value;
+    Row row;
+    const bool is_row = std::getline(words, step, ',') && std::getline(words, epoch, ',') &&
+                        std::getline(words, row.name, ',') && std::getline(words, value) &&
+                        read_number(step, row.step) && read_number(epoch, row.epoch) &&
+                        read_number(value, row.value);
+    UNLAZY_CHECK(is_row, path, ": line ", number, " is not a row of ", kHeader, ": ", line);
+    end += line.size() + 1;
+    if (!use(row, end)) return;
+  }
+}
+
 }  // namespace
 
 std::map<std::string, Curve> read_metrics(const std::string& run) {
   const std::string path = run + "/metrics.csv";
   std::ifstream in(path);
-  std::string line;
   UNLAZY_CHECK(in.good(), path, ": cannot be read; is ", run, " the folder of a run?");
-  UNLAZY_CHECK(std::getline(in, line) && line == "step,epoch,name,value", path,
-               ": does not begin with step,epoch,name,value; it is not a run's metrics");
   std::map<std::string, Curve> curves;
-  for (int64_t number = 2; std::getline(in, line); ++number) {
-    std::istringstream words(line);
-    std::string step, epoch, name, value;
-    int64_t step_value = 0;
-    double epoch_value = 0, number_value = 0;
-    const bool is_row = std::getline(words, step, ',') && std::getline(words, epoch, ',') &&
-                        std::getline(words, name, ',') && std::getline(words, value) &&
-                        read_number(step, step_value) && read_number(epoch, epoch_value) &&
-                        read_number(value, number_value);
-    if (in.eof()) break;  // no newline: the row is being written
-    UNLAZY_CHECK(is_row, path, ": line ", number, " is not a row of step,epoch,name,value: ", line);
-    auto& curve = curves[name];
-    curve.steps.push_back(step_value);
-    curve.epochs.push_back(epoch_value);
-    curve.values.push_back(number_value);
-  }
+  read_rows(path, in, [&](const Row& row, uint64_t) {
+    auto& curve = curves[row.name];
+    curve.steps.push_back(row.step);
+    curve.epochs.push_back(row.epoch);
+    curve.values.push_back(row.value);
+    return true;
+  });
   return curves;
+}
+
+uint64_t metrics_until(const std::string& path, int64_t step) {
+  const std::string header = std::string(kHeader) + "\n";
+  std::ifstream in(path);
+  std::string start(header.size(), '\0');
+  in.read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(static_cast<size_t>(in.gcount()));
+  if (start != header && header.starts_with(start)) return 0;
+  in.clear();
+  in.seekg(0);
+  uint64_t until = header.size();
+  read_rows(path, in, [&](const Row& row, uint64_t end) {
+    if (row.step > step) return false;
+    until = end;
+    return true;
+  });
+  return until;
 }
 
 std::string run_table(const std::vector<std::string>& runs) {

@@ -19,6 +19,11 @@ struct Curve {
 /// or not such a table. A torn last row (of a run that goes on, or was killed) is left out.
 std::map<std::string, Curve> read_metrics(const std::string& run);
 
+/// The bytes of the table in `path` up to and with the last whole row of a step <= `step`; rows are
+/// in the order of steps. 0 for a file that is missing, empty, or torn in its first line. Throws
+/// Error naming the line when it is not such a table.
+uint64_t metrics_until(const std::string& path, int64_t step);
+
 /// A table of runs for people: one row a run, with its last epoch, its last and smoothed test
 /// accuracy and loss, and its last training accuracy; "-" where a run has no such curve.
 std::string run_table(const std::vector<std::string>& runs);

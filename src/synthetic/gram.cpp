@@ -65,7 +65,8 @@ class Gram : public Engine {
     // looked at changes nothing.
     const int64_t whole = step / kKernelBlock * kKernelBlock;
     while (base_step_ < whole) {
-      const int64_t count = std::min(whole, (base_step_ / kStepsAtOnce + 1) * kStepsAtOnce) - base_step_;
+      const int64_t count =
+          std::min(whole, (base_step_ / kStepsAtOnce + 1) * kStepsAtOnce) - base_step_;
       if (const int64_t reached = fused_steps(base_, count); reached < base_step_ + count)
         return reached;
       base_step_ += count;

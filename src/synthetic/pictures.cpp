@@ -331,6 +331,10 @@ Figure grid_figure(const SyntheticOptions& options, const std::vector<RunResult>
 
 }  // namespace
 
+std::vector<std::string> figure_names() {
+  return {"dynamics", "dynamics-#", "escape", "norms", "overlay", "grid"};
+}
+
 std::vector<Figure> figures(const SyntheticOptions& options,
                             const std::vector<RunResult>& results) {
   const bool is_single = results.back().setting.group == 0;

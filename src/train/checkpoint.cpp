@@ -1,6 +1,9 @@
 #include "train/checkpoint.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -29,14 +32,66 @@ std::vector<std::pair<std::string, at::Tensor>> state_tensors(Experiment& experi
   return tensors;
 }
 
+std::string model_of(const std::string& checkpoint) {
+  return read_json_file(checkpoint + "/meta.json").at("model");
+}
+
+void check_model(const std::string& checkpoint, const std::string& model,
+                 const Experiment& experiment) {
+  UNLAZY_CHECK_USAGE(model == experiment.options().model.name, checkpoint,
+                     ": is a checkpoint of model '", model, "', not of '",
+                     experiment.options().model.name, "'; use --model ", model);
+}
+
+// Puts the folder `written` in the place of `target`. One that is there already was damaged.
+void put_in_place(const fs::path& written, const fs::path& target) {
+  const fs::path old = target.string() + ".old";
+  if (fs::exists(target)) {
+    fs::remove_all(old);
+    fs::rename(target, old);
+  }
+  fs::rename(written, target);
+  sync_folder(target.parent_path().string());
+  std::error_code ignored;
+  fs::remove_all(old, ignored);
+}
+
+// Loads all of a checkpoint. Throws Error when it is damaged.
+void load_checkpoint(const std::string& folder, int64_t step, Experiment& experiment,
+                     Recorder& recorder, const std::function<void(const std::string&)>& note) {
+  load_checkpoint_weights(folder, experiment);
+  const auto meta = read_json_file(folder + "/meta.json");
+  const at::NoGradGuard no_grad;
+  auto& parameters = experiment.parameters();
+  if (meta.value("is-pruned", false)) parameters.set_mask(prune::full_mask(parameters));
+  models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
+  parameters.set_mask(parameters.mask());  // takes up the mask as it was read
+  parameters.publish();
+  UNLAZY_CHECK(meta.at("step") == step, folder, ": its meta.json is of step ",
+               meta.at("step").dump());
+  UNLAZY_CHECK(is_finite(experiment), folder, ": its weights are not finite");
+  recorder.restore(meta.at("recorder"), step, note);
+}
+
 }  // namespace
+
+bool is_finite(Experiment& experiment) {
+  const at::NoGradGuard no_grad;
+  auto tensors = experiment.named_tensors();
+  for (auto& tensor : experiment.optimizer().state()) tensors.push_back(std::move(tensor));
+  std::vector<at::Tensor> finite;
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.is_floating_point()) finite.push_back(at::isfinite(tensor).all());
+  }
+  return at::stack(finite).all().item<bool>();
+}
 
 void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step) {
   const fs::path target = run.checkpoint(step);
   const fs::path temporary = target.string() + ".writing";
   try {
     fs::remove_all(temporary);
-    fs::create_directories(temporary);
+    make_folder(temporary.string());
     save_tensors(temporary / "model.safetensors",
                  {experiment.named_tensors(),
                   {{"format", "pt"}, {"model", experiment.options().model.name}}});
@@ -47,52 +102,73 @@ void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& record
     meta["is-pruned"] = experiment.parameters().mask().defined();
     meta["recorder"] = recorder.state();
     write_file(temporary / "meta.json", meta.dump(2) + "\n");
-    fs::remove_all(target);
-    fs::rename(temporary, target);
+    put_in_place(temporary, target);
   } catch (const std::exception& error) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
-    throw Error(internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
-                                 "; older checkpoints are untouched, continue with --resume"));
+    throw Error(
+        internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
+                         run.checkpoint_steps().empty()
+                             ? "; there is no older one: start the run again with --resume"
+                             : "; older checkpoints are untouched, continue with --resume"));
   }
 }
 
 void load_checkpoint_weights(const std::string& folder, Experiment& experiment) {
-  const auto model = read_json_file(folder + "/meta.json").at("model").get<std::string>();
-  UNLAZY_CHECK_USAGE(model == experiment.options().model.name, folder,
-                     ": is a checkpoint of model '", model, "', not of '",
-                     experiment.options().model.name, "'; use --model ", model);
+  check_model(folder, model_of(folder), experiment);
   at::NoGradGuard no_grad;
   models::copy_tensors(folder + "/model.safetensors", experiment.named_tensors());
   experiment.parameters().publish();
 }
 
-int64_t load_newest_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder) {
+std::optional<int64_t> load_newest_checkpoint(const RunDir& run, Experiment& experiment,
+                                              Recorder& recorder,
+                                              const std::function<void(const std::string&)>& note) {
   const auto steps = run.checkpoint_steps();
-  UNLAZY_CHECK(!steps.empty(), run.path(),
-               ": has no checkpoint to resume from; start again with --overwrite");
-  const std::string folder = run.checkpoint(steps.back());
-  load_checkpoint_weights(folder, experiment);
-  const auto meta = read_json_file(folder + "/meta.json");
-  at::NoGradGuard no_grad;
-  auto& parameters = experiment.parameters();
-  if (meta.value("is-pruned", false)) parameters.set_mask(prune::full_mask(parameters));
-  models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
-  parameters.set_mask(parameters.mask());  // takes up the mask as it was read
-  parameters.publish();
-  recorder.restore(meta.at("recorder"));
-  return meta.at("step").get<int64_t>();
+  std::string problems;
+  for (size_t i = steps.size(); i-- > 0;) {
+    const std::string folder = run.checkpoint(steps[i]);
+    std::string problem;
+    try {
+      if (model_of(folder) == experiment.options().model.name) {
+        load_checkpoint(folder, steps[i], experiment, recorder, note);
+        return steps[i];
+      }
+    } catch (const std::exception& error) {  // LibTorch's and the JSON library's too
+      problem = error.what();
+    }
+    if (problem.empty()) check_model(folder, model_of(folder), experiment);  // throws
+    problems += (problems.empty() ? "" : "; ") + problem;
+    if (i > 0) note(problem + "; going on from " + run.checkpoint(steps[i - 1]));
+  }
+  UNLAZY_CHECK(steps.empty(), run.path(), ": no checkpoint can be read (", problems,
+               "); start again with --overwrite");
+  return {};
 }
 
-void prune_checkpoints(const RunDir& run, int64_t keep, const std::vector<int64_t>& spared) {
-  if (keep == 0) return;
+std::string prune_checkpoints(const RunDir& run, int64_t keep, const std::vector<int64_t>& spared) {
+  std::vector<fs::path> doomed;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run.file("checkpoints"), error)) {
+    const auto end = entry.path().extension();
+    if (end == ".writing" || end == ".old") doomed.push_back(entry.path());
+  }
   auto steps = run.checkpoint_steps();
   std::erase_if(steps, [&](int64_t step) {
     return std::find(spared.begin(), spared.end(), step) != spared.end();
   });
-  for (int64_t i = 0; i + keep < static_cast<int64_t>(steps.size()); ++i) {
-    fs::remove_all(run.checkpoint(steps[static_cast<size_t>(i)]));
+  for (int64_t i = 0; keep > 0 && i + keep < static_cast<int64_t>(steps.size()); ++i)
+    doomed.emplace_back(run.checkpoint(steps[static_cast<size_t>(i)]));
+  std::string problem;
+  for (const auto& folder : doomed) {
+    // Renamed first, so that no half checkpoint ever has the name of a whole one.
+    fs::path gone = folder;
+    if (folder.extension().empty()) fs::rename(folder, gone += ".old", error);
+    if (!error) fs::remove_all(gone, error);
+    if (error) problem = folder.string() + ": cannot be removed: " + error.message();
+    error.clear();
   }
+  return problem;
 }
 
 }  // namespace unlazy::train

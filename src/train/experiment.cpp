@@ -18,26 +18,32 @@ OptionTable describe(RunOptions& o) {
       "Run",
       {{.name = "out",
         .target = &o.out,
-        .help = "Folder of the run; empty: runs/MODEL-DATA-NOISE-seedN."},
+        .help = "Folder of the run; empty: runs/MODEL-DATA-NOISE-seedN.",
+        .role = Role::kPlace},
        {.name = "resume",
         .target = &o.resume,
-        .help = "Continue the run in --out from its last checkpoint."},
-       {.name = "overwrite", .target = &o.overwrite, .help = "Replace the run that --out holds."},
+        .help = "Continue the run in --out from its last checkpoint.",
+        .role = Role::kRequest},
+       {.name = "overwrite",
+        .target = &o.overwrite,
+        .help = "Replace the run that --out holds.",
+        .role = Role::kRequest},
        {.name = "seed",
         .target = &o.seed,
         .range = Range::at_least(0),
-        .help = "Seed of every random draw."},
-       {
-           .name = "epochs",
-           .target = &o.epochs,
-           .range = Range::at_least(0),
-           .help = "Length of training.",
-       },
+        .help = "Seed of every random draw.",
+        .role = Role::kSource},
+       {.name = "epochs",
+        .target = &o.epochs,
+        .range = Range::at_least(0),
+        .help = "Length of training.",
+        .role = Role::kLength},
        {.name = "max-steps",
         .target = &o.max_steps,
         .range = Range::at_least(0),
         .unit = "steps",
-        .help = "Stop after this many updates even if --epochs is longer; 0: no such limit."},
+        .help = "Stop after this many updates even if --epochs is longer; 0: no such limit.",
+        .role = Role::kLength},
        {.name = "accumulate",
         .target = &o.accumulate,
         .range = Range::at_least(1),
@@ -48,21 +54,26 @@ OptionTable describe(RunOptions& o) {
         .target = &o.eval_batch,
         .range = Range::at_least(1),
         .unit = "images",
-        .help = "Batch size of evaluation."},
+        .help = "Batch size of evaluation.",
+        .role = Role::kPlace},
        {.name = "curve-ema",
         .target = &o.curve_ema,
         .range = Range::closed(0, 0.9999),
-        .help = "Decay of the smoothed twin NAME_ema of each train and test curve; 0: none."},
+        .help = "Decay of the smoothed twin NAME_ema of each train and test curve; 0: none.",
+        .role = Role::kCurve},
        {.name = "checkpoint-every",
         .target = &o.checkpoint_every,
-        .help = "How often a checkpoint is written; also at the end."},
+        .help = "How often a checkpoint is written; also at the end.",
+        .role = Role::kOutput},
        {.name = "keep-checkpoints",
         .target = &o.keep_checkpoints,
         .range = Range::at_least(0),
-        .help = "How many of the newest to keep beside those of --checkpoint-at; 0: all."},
+        .help = "How many of the newest to keep beside those of --checkpoint-at; 0: all.",
+        .role = Role::kOutput},
        {.name = "checkpoint-at",
         .target = &o.checkpoint_at,
-        .help = "Further checkpoints, kept for good, such as 0it,2000it."},
+        .help = "Further checkpoints, kept for good, such as 0it,2000it.",
+        .role = Role::kOutput},
        {.name = "weights",
         .target = &o.weights,
         .help = "A .safetensors file to start from instead of the initialisation."},
@@ -76,12 +87,8 @@ OptionTable describe(RunOptions& o) {
                 "--weights of that step's checkpoint, rewinding."},
        {.name = "cuda-graph",
         .target = &o.cuda_graph,
-        .help = "On a GPU: capture the step into a CUDA graph."}}};
-}
-
-int64_t last_step(const RunOptions& options, int64_t steps_per_epoch) {
-  const int64_t by_epochs = Step::epochs(options.epochs).in_iterations(steps_per_epoch);
-  return options.max_steps > 0 ? std::min(by_epochs, options.max_steps) : by_epochs;
+        .help = "On a GPU: capture the step into a CUDA graph.",
+        .role = Role::kPlace}}};
 }
 
 std::vector<int64_t> to_host(const at::Tensor& labels) {
@@ -106,6 +113,14 @@ std::vector<OptionTable> describe(TrainOptions& o) {
           unlazy::describe(o.compute)};
 }
 
+int64_t last_step(const RunOptions& options, int64_t steps_per_epoch) {
+  const int64_t by_epochs = Step::epochs(options.epochs).in_iterations(steps_per_epoch);
+  UNLAZY_CHECK_USAGE(options.epochs == 0 || by_epochs > 0, "train: --epochs ",
+                     number_text(options.epochs), " is less than one step; an epoch has ",
+                     steps_per_epoch, " steps: use --epochs 1 --max-steps N");
+  return options.max_steps > 0 ? std::min(by_epochs, options.max_steps) : by_epochs;
+}
+
 std::string default_out(const TrainOptions& o) {
   std::string name = "runs/" + o.model.name + "-" + o.data.source;
   if (o.noise.kind != "none")
@@ -120,6 +135,8 @@ std::string default_out(const TrainOptions& o) {
 Experiment::Experiment(TrainOptions options)
     : options_(std::move(options)), compute_(resolve(options_.compute)) {
   const auto& o = options_;
+  TrainOptions defaults;
+  refuse_without_effect(describe(options_), describe(defaults));
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
   measure::requests(o.measure);  // unknown names are told before anything is read
@@ -171,8 +188,6 @@ Experiment::Experiment(TrainOptions options)
 }
 
 Experiment::~Experiment() = default;
-
-void Experiment::run_step(int64_t step) { step_->run(order_->indices(step), step); }
 
 measure::Subject Experiment::subject() {
   return {*model_,

@@ -57,6 +57,9 @@ struct TrainOptions {
   ComputeOptions compute;
 };
 std::vector<OptionTable> describe(TrainOptions& options);
+/// The step after the last: --epochs, limited by --max-steps. Throws a misuse Error when epochs > 0
+/// are less than half a step.
+int64_t last_step(const RunOptions& options, int64_t steps_per_epoch);
 /// "runs/resnet18-cifar10-flip0.1-seed0"
 std::string default_out(const TrainOptions& options);
 
@@ -79,7 +82,7 @@ class Experiment {
   int64_t end() const { return end_; }
 
   /// Runs the update at `step`.
-  void run_step(int64_t step);
+  void run_step(int64_t step) { step_->run(order_->indices(step), step); }
   /// The augmented images of the batch at `step`, as run_step() reads them.
   at::Tensor read_batch(int64_t step) {
     return train_reader_->training_batch(order_->indices(step), step);

@@ -1,8 +1,13 @@
 // The training loop.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "train/experiment.h"
 #include "train/recorder.h"
@@ -29,26 +34,58 @@ struct Hooks {
 
 enum class Outcome { kDone, kInterrupted };
 
-/// Trains from `start` (0, or the step of the checkpoint that was loaded) to the end: measures,
-/// writes checkpoints, and marks the run as done. When interrupted it writes a checkpoint first.
-/// Throws Error when the loss is not finite, naming the step and the learning rate; checkpoints
-/// hold finite states only.
-Outcome train(Experiment& experiment, RunDir& run, Recorder& recorder, int64_t start,
-              const Hooks& hooks);
+/// The only training loop: steps, and between them measurements and checkpoints.
+class Loop {
+ public:
+  /// All must outlive it. Throws Error when log.txt cannot be written.
+  Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks& hooks);
+  /// Trains from `start`, the step of the checkpoint that was loaded, or from the experiment's
+  /// first step, and marks the run as done. When interrupted it writes a checkpoint first. Throws
+  /// Error when the loss or the weights are not finite, naming the step and the learning rate;
+  /// checkpoints hold finite states only.
+  Outcome run(std::optional<int64_t> start);
 
-/// May a resumed run change this option? Where it is computed, what is measured and written, how
-/// long it trains.
-bool may_change_at_resume(const std::string& option);
+ private:
+  bool is_checkpoint_wanted(int64_t step) const;
+  bool is_due(int64_t step, int64_t every) const;
+  void check_finite(const TrainTotals& totals) const;
+  [[noreturn]] void fail_not_finite(const char* what, int64_t step) const;
+  void report_progress(int64_t step);
+  void measure(int64_t step);
+  void record_measurements(int64_t step);
+  void record_totals(int64_t step, const TrainTotals& totals);
+  void write_line(int64_t step);
+  void checkpoint(int64_t step);
 
-/// Opens the run directory that the options name, builds the experiment, resumes it when asked to,
-/// and trains. `config`: the resolved options, for config.json.
-Outcome run_training(const TrainOptions& options, const nlohmann::ordered_json& config,
-                     const Hooks& hooks);
+  // Seconds spent in training steps, without what happens between them.
+  class Stopwatch {
+   public:
+    void start() { begin_ = Clock::now(); }
+    void stop() { total_ += std::chrono::duration<double>(Clock::now() - begin_).count(); }
+    double seconds() const { return total_; }
 
-/// A run of a series that may have been begun before: with options.run.resume one that is DONE is
-/// left alone, one with a checkpoint is continued, and one without starts anew. Throws a misuse
-/// Error when it was made with other settings.
-bool is_finished(const TrainOptions& options);
-Outcome run_unfinished(TrainOptions options, const Hooks& hooks);
+   private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point begin_;
+    double total_ = 0;
+  };
+  struct Measurement {
+    measure::Measure* make;
+    int64_t every;
+  };
+
+  Experiment& experiment_;
+  RunDir& run_;
+  Recorder& recorder_;
+  const Hooks& hooks_;
+  std::ofstream log_;
+  int64_t measure_every_, checkpoint_every_;
+  std::vector<Measurement> measurements_;
+  std::vector<int64_t> checkpoint_at_;
+  Stopwatch watch_;
+  int64_t start_ = 0, images_ = 0;
+  std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
+  bool has_noted_removal_ = false;
+};
 
 }  // namespace unlazy::train

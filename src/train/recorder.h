@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -17,8 +18,7 @@ namespace unlazy::train {
 
 class Recorder {
  public:
-  /// `ema`: beta in [0, 1) of the smoothed curves; 0 writes none. `step` 0 begins a new
-  /// metrics.csv.
+  /// Appends to the files of the run. `ema`: beta in [0, 1) of the smoothed curves; 0 writes none.
   Recorder(const RunDir& run, int64_t steps_per_epoch, double ema);
 
   /// Writes one row. Curves whose name begins with "train_" or "test_" get a smoothed twin
@@ -29,10 +29,16 @@ class Recorder {
   /// Flushes what was added. Throws Error when the disk is full.
   void flush();
 
-  /// What a checkpoint holds of the recorder, and the way back: rows written after the checkpoint
-  /// are cut off.
+  /// What a checkpoint holds of the recorder. Both files are on the disk before it returns, so that
+  /// a checkpoint never names rows that a loss of power could take.
   nlohmann::ordered_json state();
-  void restore(const nlohmann::ordered_json& state);
+  /// The way back to a checkpoint of `step`: rows written after it are cut off. Files that lost
+  /// rows since go on from those that are there; `note` is told. Throws Error when metrics.csv is
+  /// not the table of a run.
+  void restore(const nlohmann::ordered_json& state, int64_t step,
+               const std::function<void(const std::string&)>& note);
+  /// Begins anew, after the files were removed.
+  void restart();
 
   /// The last value of each name.
   const std::map<std::string, double>& latest() const { return latest_; }

@@ -1,11 +1,13 @@
-// The folder of a run:
-//   config.json            resolved options, and under "about" versions and device
+// The folder of a run, or of a result made of several runs:
+//   config.json            resolved options, and under "about" versions, device and "files": the
+//                          first file that is written and the last that is removed
 //   metrics.csv            step,epoch,name,value: appended and flushed row by row
 //   log.txt                one line an epoch, with times
 //   events.out.tfevents.*  the same curves for TensorBoard
 //   checkpoints/STEP/      see checkpoint.h
 //   DONE                   written last
-// One process owns a run directory.
+// One process owns a run directory. Whatever the program writes into it is named in config.json's
+// about.files, and only what is named there is ever removed.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +22,13 @@ namespace unlazy::train {
 
 class RunDir {
  public:
-  enum class Mode { kNew, kOverwrite, kResume };
-  /// kNew: the folder must not hold a run. kOverwrite: a run that is there is deleted (only files
-  /// that a run consists of). kResume: it must hold one. Throws Error saying what to do when it is
-  /// not so, or when another process uses it.
+  enum class Mode {
+    kNew,        // the folder must not hold a run
+    kOverwrite,  // a run that is there is replaced
+    kResume      // a run that is there goes on; where there is none, one begins
+  };
+  /// Makes the folder and holds it. Nothing else is touched before begin(). Throws Error saying
+  /// what to do when the folder is not as the mode wants it, or when another process uses it.
   RunDir(std::string path, Mode mode);
 
   const std::string& path() const { return path_; }
@@ -35,13 +40,28 @@ class RunDir {
   /// The same of a run that is only read, without owning it.
   static std::string checkpoint(const std::string& path, int64_t step);
   static std::vector<int64_t> checkpoint_steps(const std::string& path);
+  /// Is there a run in the folder? Is it finished?
+  static bool holds_run(const std::string& path);
+  static bool is_done(const std::string& path);
 
-  void write_config(const nlohmann::ordered_json& config) const;
+  /// Writes config.json, before any other file. kOverwrite removes what the run that was there had
+  /// written first; its config.json is replaced last, in one go, so that a kill on the way leaves a
+  /// part of the old run under its own name and never a mixture. kNew and kOverwrite throw a misuse
+  /// Error when files that this run would write are there and no config.json says whose they are,
+  /// and when the run that is there is of another command. kResume takes DONE away, if
+  /// `is_going_on`, and keeps everything else.
+  ///
+  /// `config`: with about.files, patterns relative to the folder: `*` stands for any characters,
+  /// `#` for digits; one that ends with "/" is a run in a folder of its own, which goes by its own
+  /// config.json.
+  void begin(const nlohmann::ordered_json& config, bool is_going_on = true);
+  /// Removes all that the run has written but config.json: it starts from nothing again.
+  void clear();
   void mark_done() const;
-  bool is_done() const;
 
  private:
   std::string path_;
+  Mode mode_;
   std::unique_ptr<FolderLock> lock_;
 };
 

@@ -13,7 +13,8 @@
 namespace unlazy::experiments {
 namespace {
 
-const std::string kGoldenFile = UNLAZY_SOURCE_DIR "/tests/golden/neural_tangents_wrn_n1_k1.safetensors";
+const std::string kGoldenFile =
+    UNLAZY_SOURCE_DIR "/tests/golden/neural_tangents_wrn_n1_k1.safetensors";
 
 class NeuralTangents : public ::testing::TestWithParam<c10::ScalarType> {};
 

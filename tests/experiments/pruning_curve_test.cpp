@@ -43,8 +43,7 @@ class PruningCurveTest : public ::testing::Test {
     auto options = base_;
     options.run.out = run();
     options.run.checkpoint_at = {Step::iterations(3)};
-    auto written = options;
-    train::run_training(options, Options("train", train::describe(written)).to_json(), {});
+    train::run_training(options, {});
     prune_.run = run();
     prune_.levels.count = 4;
   }
@@ -52,7 +51,7 @@ class PruningCurveTest : public ::testing::Test {
   std::string run() const { return folder_ / "run"; }
   CurveResult make(const std::string& out, const train::Hooks& hooks = {}) {
     base_.run.out = folder_ / out;
-    return experiments::make_pruning_curve(base_, prune_, {}, hooks);
+    return experiments::make_pruning_curve(base_, prune_, hooks);
   }
   at::Tensor weight(const std::string& file, const std::string& name = "layers.0.weight") const {
     return load_tensors(folder_ / file).at(name);
@@ -155,7 +154,7 @@ TEST_F(PruningCurveTest, FineTuningTrainsWithTheLastRateFromTheTrainedWeights) {
   base_.schedule.kind = "multistep";
   base_.schedule.milestones = {Step::iterations(4)};
   make("fine");
-  const auto options = experiments::options_of_run(folder_ / "fine/level-01/train");
+  const auto options = train::options_of(folder_ / "fine/level-01/train");
   EXPECT_EQ(options.schedule.kind, "constant");
   EXPECT_DOUBLE_EQ(options.schedule.lr, 0.005);
   const auto tuned = weight("fine/level-01/train/checkpoints/00000002/model.safetensors");
@@ -258,23 +257,18 @@ TEST_F(PruningCurveTest, InterruptsLoseNoLevel) {
 }
 
 TEST_F(PruningCurveTest, ResumingWithOtherSettingsIsRefused) {
-  const auto config = [&] {
-    auto tables = experiments::describe(prune_);
-    for (auto& table : train::describe(base_)) tables.push_back(std::move(table));
-    return Options("prune", std::move(tables)).to_json();
-  };
   base_.run.out = folder_ / "curve";
-  experiments::make_pruning_curve(base_, prune_, config(), {});
+  experiments::make_pruning_curve(base_, prune_, {});
   base_.run.resume = true;
   prune_.levels.count = 5;  // longer is no other curve
   base_.compute.threads = 2;
-  EXPECT_EQ(experiments::make_pruning_curve(base_, prune_, config(), {}).curve.levels.size(), 5u);
+  EXPECT_EQ(experiments::make_pruning_curve(base_, prune_, {}).curve.levels.size(), 5u);
   prune_.recalibrate_batches = 3;
   testing::expect_misuse(
-      [&] { experiments::make_pruning_curve(base_, prune_, config(), {}); },
-      folder_ / "curve" + std::string(": was begun with recalibrate-batches 20, but --resume was "
-                                      "given 3; leave the flag out, or begin anew with "
-                                      "--overwrite"));
+      [&] { experiments::make_pruning_curve(base_, prune_, {}); },
+      folder_ / "curve" + std::string(": was run with recalibrate-batches 20, but --resume was "
+                                      "given 3; leave the flag out, or start a new run with "
+                                      "another --out"));
 }
 
 // Cut anywhere, a file is refused by name, before anything is written.
@@ -378,7 +372,7 @@ TEST_F(PruningCurveTest, MisuseIsNamed) {
   expect_misuse([&] { make("a"); },
                 "prune: --protocol imp goes back to an earlier checkpoint of a run, which "
                 "--weights does not have; give --run");
-  expect_misuse([&] { experiments::options_of_run(folder_.path()); },
+  expect_misuse([&] { train::options_of(folder_.path()); },
                 folder_.path() +
                     ": holds no run (no config.json); name the folder that `unlazy "
                     "train` wrote");

@@ -269,23 +269,36 @@ TEST(NoiseOptions, RateIsChecked) {
 }
 
 TEST(NoiseOptions, UnusedOnesAreRefused) {
-  expect_misuse([] { make("none", .1); },
-                "noise: --noise-rate 0.1 has no effect with --noise none; choose a kind such as "
-                "--noise flip");
+  const auto refuse = [](const std::vector<std::string>& flags) {
+    NoiseOptions options;
+    Options table("train", {describe(options)});
+    table.parse(flags);
+    table.refuse_without_effect();
+  };
+  const std::string labels = "--noise flip, flip-any, fixed-count, static, asymmetric, pair",
+                    targets = "--noise rademacher, gaussian";
   expect_misuse(
-      [] { make("gaussian", .1); },
-      "noise: --noise-rate 0.1 has no effect with --noise gaussian, which takes --noise-sigma");
-  NoiseContext context;
-  context.num_classes = 10;
-  context.options.kind = "flip";
-  context.options.sigma = 2;
-  expect_misuse([&] { make_noise(context); },
-                "noise: --noise-sigma 2 has no effect with --noise flip, which takes --noise-rate");
-  context.options = {};
-  context.options.period = Step::epochs(2);
-  expect_misuse([&] { make_noise(context); },
-                "noise: --noise-period 2ep has no effect with --noise none; choose a kind such as "
-                "--noise flip");
+      [&] {
+        refuse({"--noise-rate", "0.1"});
+      },
+      "--noise-rate 0.1 has no effect with --noise none; leave it out, or give " + labels);
+  expect_misuse(
+      [&] {
+        refuse({"--noise", "gaussian", "--noise-rate", "0.1"});
+      },
+      "--noise-rate 0.1 has no effect with --noise gaussian; leave it out, or give " + labels);
+  expect_misuse(
+      [&] {
+        refuse({"--noise", "flip", "--noise-sigma", "2"});
+      },
+      "--noise-sigma 2 has no effect with --noise flip; leave it out, or give " + targets);
+  expect_misuse(
+      [&] {
+        refuse({"--noise-period", "2ep"});
+      },
+      "--noise-period 2ep has no effect with --noise none; leave it out, or give " + labels +
+          ", rademacher, gaussian");
+  refuse({"--noise", "flip", "--noise-rate", "0", "--noise-period", "2ep"});
 }
 
 TEST(NoiseOptions, WrongUseOfAKindIsRefused) {

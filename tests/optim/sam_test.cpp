@@ -331,15 +331,37 @@ TEST(SamErrors, SayWhatIsWrong) {
   o.sharpness.base = "sam";
   expect_misuse([&] { make_optimizer(o, problem.flat()); },
                 "base optimizer: there is no 'sam'; did you mean 'sgd'?");
-  o = options_of("sgd");
-  o.sharpness.rho = 0.1;
-  expect_misuse([&] { make_optimizer(o, problem.flat()); },
-                "optimizer: --rho 0.1 has no effect with --optimizer sgd; add --optimizer sam, or "
-                "leave it out");
-  o = options_of("gsam");
-  o.sharpness.variant = "unnormalized";
-  expect_misuse([&] { make_optimizer(o, problem.flat()); },
-                "gsam: --sam-variant unnormalized is for sam; leave it out");
+  const auto refuse = [](const std::vector<std::string>& flags) {
+    OptimizerOptions given;
+    Options table("train", {describe(given), describe(given.sharpness)});
+    table.parse(flags);
+    table.refuse_without_effect();
+  };
+  expect_misuse(
+      [&] {
+        refuse({"--rho", "0.1"});
+      },
+      "--rho 0.1 has no effect with --optimizer sgd; leave it out, or give --optimizer "
+      "sam, asam, gsam");
+  expect_misuse(
+      [&] {
+        refuse({"--optimizer", "gsam", "--sam-variant", "unnormalized"});
+      },
+      "--sam-variant unnormalized has no effect with --optimizer gsam; leave it out, or give "
+      "--optimizer sam");
+  expect_misuse(
+      [&] {
+        refuse({"--optimizer", "sam", "--rho-end", "0.1"});
+      },
+      "--rho-end 0.1 has no effect with --rho-schedule constant; leave it out, or give "
+      "--rho-schedule linear, cosine, lr");
+  expect_misuse(
+      [&] {
+        refuse({"--adam-eps", "1e-6"});
+      },
+      "--adam-eps 1e-06 has no effect with --optimizer sgd; leave it out, or give "
+      "--optimizer adamw or --sam-base adamw");
+  refuse({"--optimizer", "sam", "--sam-base", "adamw", "--adam-eps", "1e-6"});
   SharpnessOptions s;
   s.group_size = 48;
   expect_misuse([&] { check_group_size(s, 128); }, "sam: --sam-m must divide --batch 128, got 48");
@@ -349,11 +371,6 @@ TEST(SamErrors, SayWhatIsWrong) {
   s.end = Step::epochs(2);
   expect_misuse([&] { schedule_of(s, lr); },
                 "sam: --sam-end 2ep is not after --sam-start 3ep, so no step would be perturbed");
-  s = {};
-  s.rho_end = 0.1;
-  expect_misuse([&] { schedule_of(s, lr); },
-                "sam: --rho-end has no effect with --rho-schedule constant; add --rho-schedule "
-                "linear, cosine or lr");
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ TEST(Sgd, MomentumByHand) {
   options.momentum = 0.5;
   // v1 = g1, v2 = 0.5 g1 + g2: first entry 1 - 0.1 (1 + 3.5)
   expect_close(two_steps(options, {1, -1, 2}, {3, 1, 0}),
-              {1 - .1 * 4.5, 2 - .1 * (-1 + .5), 3 - .1 * (2 + 1)});
+               {1 - .1 * 4.5, 2 - .1 * (-1 + .5), 3 - .1 * (2 + 1)});
 }
 
 TEST(Sgd, NesterovByHand) {
@@ -79,7 +79,7 @@ TEST(Sgd, ClippingScalesTheGradientToTheNorm) {
   options.clip_norm = 1;
   // |g1| = 5 is scaled by 1/5 (torch adds 1e-6 to the norm), |g2| = 0.5 is left alone.
   expect_close(two_steps(options, {3, 4, 0}, {0.5, 0, 0}),
-              {1 - .1 * (3 / (5 + 1e-6) + .5), 2 - .1 * 4 / (5 + 1e-6), 3});
+               {1 - .1 * (3 / (5 + 1e-6) + .5), 2 - .1 * 4 / (5 + 1e-6), 3});
 }
 
 TEST(Sgd, NesterovNeedsMomentum) {
@@ -177,11 +177,12 @@ TEST(LearningRate, CosineAfterLinearWarmup) {
 }
 
 TEST(LearningRate, RefusesMilestonesThatDoNothing) {
-  ScheduleOptions options;
+  ScheduleOptions options, defaults;
   options.milestones = {Step::epochs(2)};
-  expect_misuse([&] { Schedule(options, 1, 1); },
-                "learning rate: --lr-milestones has no effect with --lr-schedule constant; add "
-                "--lr-schedule multistep");
+  expect_misuse(
+      [&] { refuse_without_effect({describe(options)}, {describe(defaults)}); },
+      "--lr-milestones 2ep has no effect with --lr-schedule constant; leave it out, or give "
+      "--lr-schedule multistep");
   options.kind = "multistep";
   options.milestones = {Step::epochs(2), Step::epochs(1)};
   expect_misuse([&] { Schedule(options, 1, 1); },

@@ -19,7 +19,7 @@
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
 #include "train/experiment.h"
-#include "train/loop.h"
+#include "train/saved_run.h"
 
 namespace unlazy {
 namespace {
@@ -145,16 +145,16 @@ void expect_resumed_is_whole(const std::string& optimizer) {
   }
   auto whole = in_folder(folder, "whole"), parts = in_folder(folder, "parts");
   whole.optimizer.name = parts.optimizer.name = optimizer;
-  train::run_training(whole, {}, {});
+  train::run_training(whole, {});
   int calls = 0;
   train::Hooks stop;
   stop.should_stop = [&] { return ++calls == 4; };
-  EXPECT_EQ(train::run_training(parts, {}, stop), train::Outcome::kInterrupted);
+  EXPECT_EQ(train::run_training(parts, stop), train::Outcome::kInterrupted);
   // The mask comes from the checkpoint, not from the file.
   std::filesystem::remove(folder / "mask.safetensors");
   parts.run.mask.clear();
   parts.run.resume = true;
-  train::run_training(parts, {}, {});
+  train::run_training(parts, {});
   EXPECT_TRUE(at::equal(final_weights(whole), final_weights(parts)));
   const auto state = load_tensors(parts.run.out + "/checkpoints/00000006/state.safetensors");
   EXPECT_TRUE(at::equal(state.at("mask"), mask));
@@ -172,12 +172,12 @@ TEST(MaskedRun, StartsAtALaterStep) {
   whole.optimizer.momentum = 0;
   whole.run.out = folder / "whole";
   whole.run.checkpoint_at = {Step::iterations(3)};
-  train::run_training(whole, {}, {});
+  train::run_training(whole, {});
   auto rest = whole;
   rest.run.out = folder / "rest";
   rest.run.weights = whole.run.out + "/checkpoints/00000003/model.safetensors";
   rest.run.start_at = Step::iterations(3);
-  train::run_training(rest, {}, {});
+  train::run_training(rest, {});
   EXPECT_TRUE(at::equal(final_weights(whole), final_weights(rest)));
 }
 

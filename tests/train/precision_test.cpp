@@ -29,16 +29,23 @@ std::vector<at::Tensor> convolved(const at::Tensor& x, const at::Tensor& w, cons
   return all;
 }
 
-// Both see the same numbers, which bf16 holds exactly, and their products are exact in fp32. What is
-// left is rounding to bf16 (2^-9 relative): of the result, or, on CPUs without bf16 units, of each
-// of the kernel's 9 shifted products that are added up. A convolution that is wrong is off by about
-// its own norm.
+// Both see the same numbers, which bf16 holds exactly, and their products are exact in fp32. What
+// is left is rounding to bf16 (2^-9 relative): of the result, or, on CPUs without bf16 units, of
+// each of the kernel's 9 shifted products that are added up. A convolution that is wrong is off by
+// about its own norm.
 TEST(Bf16, ConvolutionsOfResNet18AreThoseOfFp32) {
   constexpr double kBound = 9.0 / 512;
-  for (const auto& shape :
-       {Shape{3, 64, 32, 1, 3}, {64, 64, 32, 1, 3}, {64, 128, 32, 2, 3}, {64, 128, 32, 2, 1},
-        {128, 128, 16, 1, 3}, {128, 256, 16, 2, 3}, {128, 256, 16, 2, 1}, {256, 256, 8, 1, 3},
-        {256, 512, 8, 2, 3}, {256, 512, 8, 2, 1}, {512, 512, 4, 1, 3}}) {
+  for (const auto& shape : {Shape{3, 64, 32, 1, 3},
+                            {64, 64, 32, 1, 3},
+                            {64, 128, 32, 2, 3},
+                            {64, 128, 32, 2, 1},
+                            {128, 128, 16, 1, 3},
+                            {128, 256, 16, 2, 3},
+                            {128, 256, 16, 2, 1},
+                            {256, 256, 8, 1, 3},
+                            {256, 512, 8, 2, 3},
+                            {256, 512, 8, 2, 1},
+                            {512, 512, 4, 1, 3}}) {
     const auto rounded = [](at::IntArrayRef sizes) {
       return at::randn(sizes).to(c10::kBFloat16).to(c10::kFloat);
     };

@@ -11,7 +11,7 @@
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
 #include "train/checkpoint.h"
-#include "train/loop.h"
+#include "train/saved_run.h"
 
 namespace unlazy::train {
 namespace {
@@ -39,9 +39,7 @@ TrainOptions small_run(const std::string& out) {
   return o;
 }
 
-Outcome run(TrainOptions options, const Hooks& hooks = {}) {
-  return run_training(options, Options("train", describe(options)).to_json(), hooks);
-}
+Outcome run(TrainOptions options, const Hooks& hooks = {}) { return run_training(options, hooks); }
 
 // The state of the last checkpoint of two runs is the same bit for bit, and so are their curves.
 void expect_same_run(const std::string& a, const std::string& b, const std::string& step) {
@@ -219,7 +217,7 @@ TEST(Run, CheckpointOfAnotherModelIsRefused) {
   Experiment other(options);
   RunDir dir(out, RunDir::Mode::kResume);
   Recorder recorder(dir, 3, 0);
-  expect_misuse([&] { load_newest_checkpoint(dir, other, recorder); },
+  expect_misuse([&] { load_newest_checkpoint(dir, other, recorder, [](const std::string&) {}); },
                 out +
                     "/checkpoints/00000004: is a checkpoint of model 'resnet20', not of "
                     "'resnet32'; use --model resnet20");

@@ -1,0 +1,239 @@
+#include "train/saved_run.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/version.h"
+#include "train/checkpoint.h"
+#include "train/recorder.h"
+#include "train/run_dir.h"
+#include "train/run_files.h"
+
+namespace unlazy::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kAuto = "auto";
+
+Json config_of(const std::string& folder) { return read_json_file(folder + "/config.json"); }
+
+constexpr const char* kCommand = "train";
+Options described(TrainOptions& options, const std::string& command = kCommand) {
+  return Options(command, describe(options));
+}
+
+std::string folder_of(const TrainOptions& options) {
+  return options.run.out.empty() ? default_out(options) : options.run.out;
+}
+
+// The step that the run in `folder` was to end with, and the one that `options` ask for.
+struct Lengths {
+  int64_t before = 0, now = 0;
+};
+Lengths lengths_of(const TrainOptions& options, const std::string& folder) {
+  const Json config = config_of(folder), about = config.value("about", Json::object());
+  if (about.contains("steps"))
+    return {about.at("steps"), last_step(options.run, about.at("steps-per-epoch"))};
+  // Linearised runs of 0.1.0 lack it: another length is begun anew there.
+  auto asked = options;
+  const Json now = described(asked).to_json();
+  const bool is_same = config.value("epochs", Json()) == now.at("epochs") &&
+                       config.value("max-steps", Json()) == now.at("max-steps");
+  return {0, is_same ? 0 : 1};
+}
+
+void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
+  UNLAZY_CHECK_USAGE(now >= before, folder, ": was trained to step ", before,
+                     " already, beyond step ", now,
+                     " that --epochs and --max-steps ask for; ask for as much or more, or begin "
+                     "anew with --overwrite or another --out");
+}
+
+// What the program resolved goes into config.json in place of "auto" and 0: it decides the digits.
+TrainOptions resolved(const Experiment& experiment) {
+  auto options = experiment.options();
+  options.compute.precision = precision_name(experiment.compute().dtype);
+  options.compute.threads = at::get_num_threads();
+  return options;
+}
+
+}  // namespace
+
+Json config_of_run(const Experiment& experiment, const std::string& command) {
+  auto options = resolved(experiment);
+  return stamp(described(options, command), training_files(),
+               {{"device", experiment.compute().device.str()},
+                {"steps-per-epoch", experiment.steps_per_epoch()},
+                {"steps", experiment.end()}});
+}
+
+namespace {
+
+std::string description(Experiment& experiment) {
+  const auto& o = experiment.options();
+  const auto& splits = experiment.splits();
+  return internal::concat(o.model.name, ", ", experiment.parameters().size(), " parameters, on ",
+                          experiment.compute().device.str(), " in ",
+                          precision_name(experiment.compute().dtype), " (", at::get_num_threads(),
+                          at::get_num_threads() == 1 ? " thread); " : " threads); ", o.data.source,
+                          ": ", splits.train.size(), " training and ", splits.test.size(),
+                          " test images; ", experiment.end(), " steps");
+}
+
+void say(const Hooks& hooks, const std::string& line) {
+  if (hooks.on_line) hooks.on_line(line);
+}
+
+// Where a run that is there goes on: its newest checkpoint, or its start.
+std::optional<int64_t> go_on(RunDir& run, Experiment& experiment, Recorder& recorder,
+                             const Hooks& hooks) {
+  const auto note = [&](const std::string& text) { say(hooks, "note: " + text); };
+  const auto step = load_newest_checkpoint(run, experiment, recorder, note);
+  if (!step) {
+    run.clear();
+    recorder.restart();
+    say(hooks, "no checkpoint was written yet: starting from the beginning");
+    return {};
+  }
+  check_not_shorter(run.path(), *step, experiment.end());
+  say(hooks, "continuing from step " + std::to_string(*step));
+  return step;
+}
+
+}  // namespace
+
+TrainOptions options_of(const std::string& folder) {
+  UNLAZY_CHECK_USAGE(RunDir::holds_run(folder), folder,
+                     ": holds no run (no config.json); name the folder that `unlazy train` wrote");
+  TrainOptions options;
+  described(options).read_file(folder + "/config.json");
+  options.run.out.clear();
+  options.run.resume = options.run.overwrite = false;
+  return options;
+}
+
+TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
+                        bool precision_is_given) {
+  auto options = options_of(folder);
+  const auto precision = options.compute.precision;
+  options.compute = compute;
+  if (!precision_is_given) options.compute.precision = precision;
+  return options;
+}
+
+int64_t chosen_checkpoint(const std::string& folder, int64_t step) {
+  const auto steps = RunDir::checkpoint_steps(folder);
+  UNLAZY_CHECK_USAGE(!steps.empty(), folder,
+                     ": holds no checkpoint; name the folder of a run of unlazy train");
+  if (step < 0) return steps.back();
+  std::vector<std::string> known;
+  for (const int64_t s : steps) known.push_back(std::to_string(s));
+  UNLAZY_CHECK_USAGE(std::find(steps.begin(), steps.end(), step) != steps.end(), folder,
+                     ": has no checkpoint of step ", step, "; there are: ", join(known));
+  return step;
+}
+
+std::string weights_of(const std::string& folder, int64_t step) {
+  return RunDir::checkpoint(folder, step) + "/model.safetensors";
+}
+
+std::string newest_weights(const std::string& folder) {
+  const auto steps = RunDir::checkpoint_steps(folder);
+  UNLAZY_CHECK(!steps.empty(), folder, ": has no checkpoint to prune; train it first");
+  return weights_of(folder, steps.back());
+}
+
+void check_same_run(const Options& options, const std::string& folder, Sameness sameness) {
+  const Json before = config_of(folder);
+  UNLAZY_CHECK_USAGE(before.value("command", options.command()) == options.command(), folder,
+                     ": holds a run of unlazy ", before.value("command", ""), ", not of unlazy ",
+                     options.command(), "; choose another --out");
+  const Json now = options.to_json();
+  for (const auto& table : options.tables()) {
+    for (const auto& row : table.rows()) {
+      const bool must_agree = row.role == Role::kSetting || row.role == Role::kSource ||
+                              (row.role == Role::kCurve && sameness == Sameness::kSeries) ||
+                              (row.role == Role::kLength && sameness == Sameness::kResult);
+      const Json& value = now.at(row.name);
+      if (!must_agree || value == kAuto || !before.contains(row.name)) continue;
+      UNLAZY_CHECK_USAGE(before.at(row.name) == value, folder, ": was run with ", row.name, " ",
+                         before.at(row.name).dump(), ", but --resume was given ", value.dump(),
+                         "; leave the flag out, or start a new run with another --out");
+    }
+  }
+}
+
+Json stamp(const Options& options, const std::vector<std::string>& files, const Json& about) {
+  Json json = options.to_json();
+  for (const auto& table : options.tables()) {
+    for (const auto& row : table.rows()) {
+      if (row.role == Role::kRequest) json.erase(row.name);
+    }
+  }
+  Json& all = json["about"];
+  all["unlazy"] = version();
+  all["libtorch"] = libtorch_version();
+  all["compiler"] = compiler();
+  all["build"] = build_type();
+  all["cpu"] = cpu_name();
+  all.update(about);
+  all["files"] = files;
+  return json;
+}
+
+bool is_finished(const TrainOptions& options, const std::string& command) {
+  const auto folder = folder_of(options);
+  if (!options.run.resume || !RunDir::is_done(folder)) return false;
+  auto now = options;
+  check_same_run(described(now, command), folder, Sameness::kSeries);
+  const auto [before, wanted] = lengths_of(options, folder);
+  check_not_shorter(folder, before, wanted);
+  return before == wanted;
+}
+
+Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sameness) {
+  auto options = asked;
+  auto& o = options.run;
+  UNLAZY_CHECK_USAGE(!o.resume || !o.overwrite,
+                     "train: --resume and --overwrite exclude each other");
+  o.out = folder_of(options);
+  const bool is_there = o.resume && RunDir::holds_run(o.out);
+  if (is_there) {
+    check_same_run(described(options), o.out, sameness);
+    const Json config = config_of(o.out);  // what decides the digits stays as it is
+    auto& compute = options.compute;
+    if (compute.precision == kAuto) compute.precision = config.value("precision", kAuto);
+    if (compute.threads == 0) compute.threads = config.value("threads", int64_t{0});
+    if (RunDir::is_done(o.out)) {
+      const auto [before, now] = lengths_of(options, o.out);
+      check_not_shorter(o.out, before, now);
+      if (before == now) {
+        say(hooks, o.out + " is finished already");
+        return Outcome::kDone;
+      }
+    }
+  }
+  Experiment experiment(options);
+  RunDir run(o.out, o.resume      ? RunDir::Mode::kResume
+                    : o.overwrite ? RunDir::Mode::kOverwrite
+                                  : RunDir::Mode::kNew);
+  if (o.resume && !is_there) say(hooks, "note: " + o.out + " holds no run yet: starting one");
+  say(hooks, description(experiment));
+  if (!is_there) run.begin(config_of_run(experiment, kCommand));
+  Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
+  std::optional<int64_t> start;
+  if (is_there) {
+    start = go_on(run, experiment, recorder, hooks);
+    run.begin(config_of_run(experiment, kCommand));
+  }
+  return Loop(experiment, run, recorder, hooks).run(start);
+}
+
+}  // namespace unlazy::train

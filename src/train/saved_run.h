@@ -1,0 +1,66 @@
+// A run on disk as one thing: what it is, whether it is finished, whether it is the run that is
+// asked for, and how it goes on. Everything that trains, resumes, prunes, measures or compares runs
+// asks here.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "train/experiment.h"
+#include "train/loop.h"
+
+namespace unlazy::train {
+
+/// The options that the run in `folder` was made with; --out, --resume and --overwrite are not
+/// among them. Throws a misuse Error when it holds no run of unlazy train.
+TrainOptions options_of(const std::string& folder);
+/// The same on the device asked for now; `precision_is_given`: in the precision asked for now too.
+TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
+                        bool precision_is_given);
+
+/// `step`, or for -1 the newest, of the checkpoints of the run in `folder`. Throws a misuse Error
+/// when there is none, naming those that are there.
+int64_t chosen_checkpoint(const std::string& folder, int64_t step);
+/// The weights in that checkpoint.
+std::string weights_of(const std::string& folder, int64_t step);
+std::string newest_weights(const std::string& folder);
+
+/// What must agree between the options asked for and a run that is there.
+enum class Sameness {
+  kGoesOn,  // settings and sources: the run may become longer, and be measured in other ways
+  kSeries,  // curves too: it is put beside others, whose rows must be of the same steps
+  kResult,  // settings, sources and length: what was made of a run, such as a pruning curve
+};
+/// Throws a misuse Error naming the first option that does not agree with config.json in `folder`.
+/// "auto" agrees with whatever it became; an option that the file lacks agrees.
+void check_same_run(const Options& options, const std::string& folder, Sameness sameness);
+
+/// config.json of a result: the options but for requests (--resume, ...), and under "about" the
+/// versions, the machine, `files` (run_dir.h) and what `about` adds.
+nlohmann::ordered_json stamp(const Options& options, const std::vector<std::string>& files,
+                             const nlohmann::ordered_json& about);
+
+/// The same of a training run: with what was resolved (precision, threads, the number of steps).
+/// `command`: "train", or whose run it is otherwise.
+nlohmann::ordered_json config_of_run(const Experiment& experiment, const std::string& command);
+
+/// Is the run of `command` that `options` name finished: with options.run.resume, DONE, of the same
+/// settings and as long as asked for? A shorter one that is DONE goes on. Throws a misuse Error
+/// when it was made with other settings or curves, or is longer.
+bool is_finished(const TrainOptions& options, const std::string& command);
+
+/// Trains. With options.run.resume the run in options.run.out goes on: from its newest checkpoint
+/// that can be read, from its start when it has none, and anew when there is no run yet; a finished
+/// one is left as it is. Says on hooks.on_line what it does. Throws a misuse Error when a run that
+/// is there is another one.
+Outcome run_training(const TrainOptions& options, const Hooks& hooks,
+                     Sameness sameness = Sameness::kGoesOn);
+
+/// One run of a series, such as a comparison: as run_training, with curves that must agree.
+inline Outcome run_unfinished(const TrainOptions& options, const Hooks& hooks) {
+  return run_training(options, hooks, Sameness::kSeries);
+}
+
+}  // namespace unlazy::train
