@@ -1,7 +1,10 @@
 // The program as a whole: exit codes and where it writes what.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "support/program.h"
+#include "support/scratch_folder.h"
 
 namespace unlazy {
 namespace {
@@ -20,6 +23,46 @@ TEST(Program, OverviewIsOnStandardOutput) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_NE(result.out.find("\n  info"), std::string::npos) << result.out;
+}
+
+// What a shell does with `| head -1`, `> /dev/full` and `>&-`.
+testing::ProgramResult run_in_shell(const std::string& script) {
+  return testing::run_command({"bash", "-c", script, "bash", UNLAZY_PROGRAM});
+}
+
+constexpr const char* kTraining =
+    "\"$1\" train --data cifar10-sample --model mlp --hidden-width 8 --precision fp32 --train-size "
+    "32 "
+    "--batch 16 --test-size 16 --epochs 3 --out ";
+
+TEST(Program, AClosedPipeDoesNotEndARun) {
+  const testing::ScratchFolder scratch;
+  const auto result =
+      run_in_shell(kTraining + scratch / "run" + " | head -1; exit ${PIPESTATUS[0]}");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::exists(scratch / "run/DONE"));
+}
+
+TEST(Program, AFullDiskBehindStandardOutputIsAFailure) {
+  const testing::ScratchFolder scratch;
+  for (const std::string command :
+       {std::string(kTraining) + scratch / "run", std::string("\"$1\" --help")}) {
+    const auto result = run_in_shell(command + " > /dev/full");
+    EXPECT_EQ(result.exit_code, 1) << command;
+    EXPECT_EQ(result.err,
+              "unlazy: standard output cannot be written; is the disk full? What was written to "
+              "other files is complete\n");
+  }
+  EXPECT_TRUE(std::filesystem::exists(scratch / "run/DONE"));
+}
+
+TEST(Program, ClosedDescriptorsDoNotReachTheFilesOfARun) {
+  const testing::ScratchFolder scratch;
+  EXPECT_EQ(run_in_shell(kTraining + scratch / "closed" + " <&- >&- 2>&-").exit_code, 0);
+  EXPECT_EQ(run_in_shell(kTraining + scratch / "open").exit_code, 0);
+  const auto events = "/events.out.tfevents.0.unlazy";
+  EXPECT_EQ(std::filesystem::file_size(scratch / "closed" + events),
+            std::filesystem::file_size(scratch / "open" + events));
 }
 
 }  // namespace

@@ -87,6 +87,9 @@ class Synthetic : public Command {
         run_.out.empty()
             ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset)
             : run_.out;
+    UNLAZY_CHECK_USAGE(
+        run_.overwrite || !train::RunDir::holds_run(folder), folder,
+        ": already holds a run; replace it with --overwrite, or choose another --out");
     // Wrong files and settings are found before the folder is touched.
     const auto first = synthetic::settings(choice_).front();
     const auto problem = synthetic::make_problem(choice_.model, first.seed);

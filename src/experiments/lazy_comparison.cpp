@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -88,13 +89,16 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
         options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
     if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
+  return kernel;
+}
+
+void save_kernel(const linearize::Kernel& kernel, const std::string& folder) {
   make_folder(folder);
   save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},
                                                  {"ntk_test", kernel.test},
                                                  {"f_train", kernel.train_outputs},
                                                  {"f_test", kernel.test_outputs}},
                                                 {{"rows", "(image, class)"}}});
-  return kernel;
 }
 
 train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks,
@@ -105,26 +109,44 @@ train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks
   return run_linearised(options, kCommand, hooks, kernel);
 }
 
-// The folder of the comparison itself, begun or gone on with.
-train::RunDir open_folder(CompareOptions options, train::TrainOptions train, const std::string& out,
-                          const std::string& name) {
-  train.run.out = out;
-  std::vector<OptionTable> tables = {describe(options)};
-  for (auto& table : train::describe(train)) tables.push_back(std::move(table));
-  const Options all(kCommand, std::move(tables));
-  using Mode = train::RunDir::Mode;
-  const auto& o = train.run;
-  UNLAZY_CHECK_USAGE(!o.resume || !o.overwrite,
-                     "compare: --resume and --overwrite exclude each other");
-  train::RunDir folder(out, o.resume ? Mode::kResume : o.overwrite ? Mode::kOverwrite : Mode::kNew);
-  if (o.resume && train::RunDir::holds_run(out))
-    train::check_same_run(all, out, train::Sameness::kSeries);
-  std::vector<std::string> files = {"DONE", "statements.json", "seed#/kernel.safetensors",
-                                    "seed#/*/"};
-  for (const auto& file : report::figure_files(name)) files.push_back("figures/" + file);
-  folder.begin(train::stamp(all, files, {{"name", name}}));
-  return folder;
-}
+// The folder of the comparison itself.
+class Folder {
+ public:
+  // Throws a misuse Error when what is there does not fit. Nothing is written yet.
+  Folder(CompareOptions options, train::TrainOptions train, const std::string& out,
+         const std::string& name)
+      : out_(out), resume_(train.run.resume), overwrite_(train.run.overwrite) {
+    UNLAZY_CHECK_USAGE(!resume_ || !overwrite_,
+                       "compare: --resume and --overwrite exclude each other");
+    train.run.out = out;
+    std::vector<OptionTable> tables = {describe(options)};
+    for (auto& table : train::describe(train)) tables.push_back(std::move(table));
+    const Options all(kCommand, std::move(tables));
+    if (train::RunDir::holds_run(out) && !overwrite_) {
+      UNLAZY_CHECK_USAGE(resume_, out,
+                         ": holds a comparison; continue it with --resume, replace it with "
+                         "--overwrite, or choose another --out");
+      train::check_same_run(all, out, train::Sameness::kSeries);
+    }
+    std::vector<std::string> files = {"DONE", "statements.json", "seed#/kernel.safetensors",
+                                      "seed#/*/"};
+    for (const auto& file : report::figure_files(name)) files.push_back("figures/" + file);
+    config_ = train::stamp(all, files, {{"name", name}});
+  }
+  void open() {
+    if (run_) return;
+    using Mode = train::RunDir::Mode;
+    run_.emplace(out_, resume_ ? Mode::kResume : overwrite_ ? Mode::kOverwrite : Mode::kNew);
+    run_->begin(config_);
+  }
+  void mark_done() const { run_->mark_done(); }
+
+ private:
+  std::string out_;
+  bool resume_, overwrite_;
+  nlohmann::ordered_json config_;
+  std::optional<train::RunDir> run_;
+};
 
 // What the figure and the statements are made of must be measured before any training.
 void check_measured(const train::TrainOptions& train) {
@@ -400,12 +422,15 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   check_linearisable(train);
   check_measured(train);
   const auto kinds = perturbation.kinds();
-  const train::RunDir folder = open_folder(options, train, out, name);
+  Folder folder(options, train, out, name);
   Comparison result;
   std::vector<Runs> seeds;
   for (const int64_t seed : options.seeds) {
     auto base = train;
-    const auto kernel = make_kernel(options, base, seed, out + "/seed" + std::to_string(seed));
+    const auto seed_folder = out + "/seed" + std::to_string(seed);
+    const auto kernel = make_kernel(options, base, seed, seed_folder);
+    folder.open();  // whatever is wrong with the settings has been said by now
+    save_kernel(kernel, seed_folder);
     result.lr.push_back(base.schedule.lr);
     Runs runs;
     for (const auto& kind : kinds) {

@@ -218,6 +218,9 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
         say(hooks, o.out + " is finished already");
         return Outcome::kDone;
       }
+      UNLAZY_CHECK(!RunDir::checkpoint_steps(o.out).empty(), o.out,
+                   ": is finished, and has no checkpoint to go on from; start again with "
+                   "--overwrite");
     }
   }
   Experiment experiment(options);

@@ -86,6 +86,9 @@ TEST(CompareCommand, SaysWhatCannotBeCompared) {
                  "compare: --resume and --overwrite exclude each other");
   expect_message({"compare", "--preset", "fig33"}, 2,
                  "compare: there is no preset 'fig33'; did you mean 'fig3'?");
+  expect_message({"compare", "--noise", "flip", "--noise-rate", "0.5", "--lr", "0.1"}, 2,
+                 "--lr 0.1 has no effect with --lr-fraction 0.8; leave it out, or give "
+                 "--lr-fraction 0");
   expect_message({"compare", "runs/a"}, 2,
                  "compare: does not know what to do with 'runs/a'; see unlazy compare --help");
 }

@@ -327,9 +327,10 @@ TEST(LazyComparison, ResumeRefusesOtherSettings) {
   options.noise.rate = 0.25;
   expect_misuse([&] { compare(options, out); },
                 out +
-                    "/seed0/noise: was run with noise-rate 0.5, but --resume was given 0.25; leave "
+                    ": was run with noise-rate 0.5, but --resume was given 0.25; leave "
                     "the flag out, or start a new run with another --out");
-  // What only a linearised run still stands for.
+  // What only a linearised run still stands for, in a folder of version 0.1.0.
+  fs::remove(out + "/config.json");
   options.noise.rate = 0.5;
   fs::remove_all(out + "/seed0/clean");
   fs::remove_all(out + "/seed0/noise");
@@ -338,6 +339,51 @@ TEST(LazyComparison, ResumeRefusesOtherSettings) {
                 out +
                     "/seed0/linear: was run with momentum 0.0, but --resume was given 0.5; leave "
                     "the flag out, or start a new run with another --out");
+}
+
+// Longer, all four runs go on to the same steps; other curves or fewer steps are refused.
+TEST(LazyComparison, ResumeWithAnotherLengthOrOtherCurves) {
+  const ScratchFolder scratch;
+  const auto out = scratch / "out";
+  auto options = linear_network();
+  compare(options, out);
+  options.run.resume = true;
+  options.measure.every = Step::iterations(2);
+  expect_misuse([&] { compare(options, out); },
+                out +
+                    ": was run with measure-every \"5it\", but --resume was given \"2it\"; leave "
+                    "the flag out, or start a new run with another --out");
+  options.measure.every = Step::iterations(5);
+  options.run.epochs = 8;
+  expect_misuse([&] { compare(options, out); },
+                out +
+                    "/seed0/clean: was trained to step 12 already, beyond step 8 that --epochs and "
+                    "--max-steps ask for; ask for as much or more, or begin anew with --overwrite "
+                    "or another --out");
+  options.run.epochs = 15;
+  compare(options, out);
+  for (const char* run : {"clean", "noise", "linear", "linear-noise"}) {
+    const auto curve = report::read_metrics(out + "/seed0/" + run).at("train_set_loss");
+    EXPECT_EQ(curve.steps.back(), 15) << run;
+  }
+}
+
+// Killed before the first run has a checkpoint: nothing finished is asked to be thrown away.
+TEST(LazyComparison, KilledBeforeACheckpointItGoesOn) {
+  const ScratchFolder scratch;
+  const auto whole = scratch / "whole", parts = scratch / "parts";
+  auto options = two_layers();
+  compare(options, whole);
+  compare(options, parts);
+  for (const auto& run : {"noise", "linear", "linear-noise"})
+    fs::remove_all(parts + "/seed0/" + run);
+  fs::create_directories(parts + "/seed0/noise/checkpoints");
+  fs::copy(whole + "/seed0/noise/config.json", parts + "/seed0/noise/config.json");
+  options.run.resume = true;
+  compare(options, parts);
+  EXPECT_EQ(results(parts).size(), results(whole).size());
+  EXPECT_EQ(read_file(parts + "/seed0/noise/metrics.csv"),
+            read_file(whole + "/seed0/noise/metrics.csv"));
 }
 
 TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
@@ -389,7 +435,9 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
       },
       "compare: a seed stands twice in --seeds");
   expect([](auto& o) { o.run.seed = 5; }, "compare: give --seeds 5 in place of --seed");
-  expect([](auto& o) { o.schedule.lr = 0.3; }, "compare: --lr holds with --lr-fraction 0 only");
+  expect([](auto& o) { o.measure.names = {"test"}; },
+         "compare: the comparison is made of the measurements test, train-set and first-layer; add "
+         "train-set to --measure");
   options.data.train_size = 40;
   expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
                "ntk: 56 samples with 10 outputs need 2 MB at least, the cap is 1 MB; raise the cap "
