@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
 #include "train/run_dir.h"
 
 namespace unlazy::tools {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
 
 namespace unlazy::experiments {
 

@@ -1,4 +1,4 @@
-#include "experiments/level_training.h"
+#include "experiments/pruning/level_training.h"
 
 #include <algorithm>
 #include <filesystem>

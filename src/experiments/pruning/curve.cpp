@@ -1,4 +1,4 @@
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
 
 #include <cmath>
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The protocols of a pruning curve: see pruning_curve.h. Trainings are in level_training.h.
+// The protocols of a pruning curve: see curve.h. Trainings are in level_training.h.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,9 +10,9 @@
 #include "core/format.h"
 #include "core/safetensors.h"
 #include "core/version.h"
-#include "experiments/level_training.h"
-#include "experiments/pruned_network.h"
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
+#include "experiments/pruning/level_training.h"
+#include "experiments/pruning/pruned_network.h"
 #include "experiments/pruning_settings.h"
 #include "prune/filters.h"
 #include "prune/select.h"
