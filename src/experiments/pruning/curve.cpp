@@ -1,9 +1,11 @@
 #include "experiments/pruning/curve.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <variant>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -26,38 +28,77 @@ std::vector<Choice> protocol_choices() {
           {"filters", "remove whole filters inside residual blocks: smaller, faster networks"}};
 }
 
+std::string seconds_text(double seconds) { return rounded_text(seconds, 3); }
+std::string rate_text(double rate) { return rounded_text(rate); }
+
+// A number of a level: curve.json and curve.csv hold what stands in level_fields(), in this order.
+struct LevelField {
+  std::string name;  // in curve.json; the csv has '_' for '-'
+  std::variant<double CurveLevel::*, int64_t CurveLevel::*> member;
+  std::string (*text)(double) = number_text;  // of a double, in the csv
+  double when_null = NAN;                     // JSON has neither nan nor inf
+};
+
+const std::vector<LevelField>& level_fields() {
+  static const std::vector<LevelField> fields = {
+      {"target", &CurveLevel::target},
+      {"density", &CurveLevel::density},
+      {"weights", &CurveLevel::weights},
+      {"parameters", &CurveLevel::parameters},
+      {"test-loss", &CurveLevel::loss},
+      {"test-accuracy", &CurveLevel::accuracy},
+      {"multiply-adds", &CurveLevel::multiply_adds},
+      {.name = "speed-up", .member = &CurveLevel::speed_up, .when_null = INFINITY},
+      {"seconds", &CurveLevel::seconds, seconds_text},
+      {"images-per-second", &CurveLevel::images_per_second, rate_text},
+  };
+  return fields;
+}
+
+std::string csv_text(const LevelField& field, double value) { return field.text(value); }
+std::string csv_text(const LevelField&, int64_t value) { return std::to_string(value); }
+
+void read_value(const Json& json, const LevelField& field, double& value) {
+  value = json.is_null() ? field.when_null : json.get<double>();
+}
+void read_value(const Json& json, const LevelField&, int64_t& value) { value = json; }
+
 Json to_json(const CurveLevel& level) {
   Json json;
-  json["target"] = level.target;
-  json["density"] = level.density;
-  json["weights"] = level.weights;
-  json["parameters"] = level.parameters;
-  json["test-loss"] = level.loss;
-  json["test-accuracy"] = level.accuracy;
-  json["multiply-adds"] = level.multiply_adds;
-  json["speed-up"] = level.multiply_adds > 0 ? Json(level.speed_up) : Json();
-  json["seconds"] = level.seconds;
-  json["images-per-second"] = level.images_per_second;
+  for (const auto& field : level_fields())
+    std::visit([&](auto member) { json[field.name] = level.*member; }, field.member);
   for (const auto& layer : level.layers)
     json["layers"][layer.name] = {{"total", layer.total}, {"kept", layer.kept}};
   return json;
 }
 
+// What an older file lacks stays at its default.
 CurveLevel level_of(const Json& json) {
   CurveLevel level;
-  level.target = json.at("target");
-  level.density = json.at("density");
-  level.weights = json.at("weights");
-  level.parameters = json.at("parameters");
-  level.loss = json.at("test-loss").is_null() ? NAN : json.at("test-loss").get<double>();
-  level.accuracy = json.at("test-accuracy");
-  level.multiply_adds = json.at("multiply-adds");
-  level.speed_up = json.at("speed-up").is_null() ? INFINITY : json.at("speed-up").get<double>();
-  level.seconds = json.at("seconds");
-  level.images_per_second = json.at("images-per-second");
+  for (const auto& field : level_fields()) {
+    if (!json.contains(field.name)) continue;
+    std::visit([&](auto member) { read_value(json.at(field.name), field, level.*member); },
+               field.member);
+  }
   for (const auto& [name, count] : json.at("layers").items())
     level.layers.push_back({name, count.at("total"), count.at("kept")});
   return level;
+}
+
+std::string csv_head() {
+  std::string head = "level";
+  for (const auto& field : level_fields()) head += "," + field.name;
+  std::replace(head.begin(), head.end(), '-', '_');
+  return head;
+}
+
+std::string csv_row(size_t index, const CurveLevel& level) {
+  std::string row = std::to_string(index);
+  for (const auto& field : level_fields()) {
+    row += ',';
+    std::visit([&](auto member) { row += csv_text(field, level.*member); }, field.member);
+  }
+  return row;
 }
 
 double density_of(const prune::LayerCount& layer) {
@@ -143,17 +184,12 @@ void write_curve(const std::string& folder, const PruningCurve& curve) {
   json["seed"] = curve.seed;
   json["settings"] = curve.settings;
   std::ostringstream table, layers;
-  table << "level,target,density,weights,parameters,test_loss,test_accuracy,multiply_adds,"
-           "speed_up,seconds,images_per_second\n";
+  table << csv_head() << '\n';
   layers << "level,layer,total,kept,density\n";
   for (size_t i = 0; i < curve.levels.size(); ++i) {
     const auto& level = curve.levels[i];
     json["levels"].push_back(to_json(level));
-    table << i << ',' << number_text(level.target) << ',' << number_text(level.density) << ','
-          << level.weights << ',' << level.parameters << ',' << number_text(level.loss) << ','
-          << number_text(level.accuracy) << ',' << level.multiply_adds << ','
-          << number_text(level.speed_up) << ',' << rounded_text(level.seconds, 3) << ','
-          << rounded_text(level.images_per_second) << '\n';
+    table << csv_row(i, level) << '\n';
     for (const auto& layer : level.layers) {
       layers << i << ',' << layer.name << ',' << layer.total << ',' << layer.kept << ','
              << number_text(density_of(layer)) << '\n';
