@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "experiments/pruning/protocol.h"
 #include "prune/filters.h"
 
 namespace unlazy::experiments {
@@ -17,16 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-std::vector<Choice> protocol_choices() {
-  return {{"one-shot", "prune the trained network to each density, without training"},
-          {"fine-tune", "train for --fine-tune after each level, at the last learning rate"},
-          {"imp", "put what is left back to --rewind-to and train again, level by level"},
-          {"lr-rewind", "keep the weights, put only the schedule back to --rewind-to, and train"},
-          {"random", "as imp, with random masks of the same sizes"},
-          {"reinit", "the masks of --masks-from on a new initialisation, trained from the start"},
-          {"filters", "remove whole filters inside residual blocks: smaller, faster networks"}};
-}
 
 std::string seconds_text(double seconds) { return rounded_text(seconds, 3); }
 std::string rate_text(double rate) { return rounded_text(rate); }
@@ -117,7 +108,7 @@ std::vector<OptionTable> describe(PruneOptions& o) {
        {.name = "protocol",
         .target = &o.protocol,
         .help = "What happens at each level.",
-        .choices = protocol_choices()},
+        .choices = pruning_protocols().choices()},
        {.name = "filter-score",
         .target = &o.filter_score,
         .help = "Which filters --protocol filters removes first: those of lowest score.",
@@ -152,11 +143,8 @@ std::vector<OptionTable> describe(PruneOptions& o) {
 }
 
 std::string protocol_name(const PruneOptions& o) {
-  std::string name = o.protocol;
-  if (o.recalibrate_bn) name += "-recalibrated";
-  if (o.protocol == "filters") return name + "-" + o.filter_score;
-  if (o.criterion.name != "magnitude" && o.protocol != "random") name += "-" + o.criterion.name;
-  return name;
+  const std::string recalibrated = o.recalibrate_bn ? "-recalibrated" : "";
+  return o.protocol + recalibrated + pruning_protocols().find(o.protocol).make()->suffix(o);
 }
 
 train::TrainOptions options_of_run(const std::string& run) {

@@ -1,30 +1,47 @@
-// How a level of a pruning curve is trained: the options of its run, an ordinary run with --mask,
-// --weights and --start-at, so that it can be repeated, resumed and looked at as any other.
+// Protocols that train each level: an ordinary run with --mask, --weights and --start-at, so that
+// it can be repeated, resumed and looked at as any other. A level is pruned from the weights that
+// the last level ended with. Momentum starts at 0 again.
 #pragma once
 
-#include <string>
+#include <ATen/core/Tensor.h>
 
-#include "experiments/pruning/curve.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/pruning/protocol.h"
 
 namespace unlazy::experiments {
 
-/// imp and random: is a level put back to an earlier checkpoint of the run?
-bool is_rewinding(const PruneOptions& options);
+/// What a level's training may start from.
+struct LevelStart {
+  const train::Experiment& experiment;  // of the run that is pruned
+  std::string folder;                   // of the level; holds mask.safetensors
+  std::string source;                   // the run that is pruned; empty: a file of weights
+  std::string trained;                  // the weights that the last level ended with
+};
 
+class TrainingProtocol : public Protocol {
+ public:
+  train::Outcome make_levels(CurveMaker& maker, PrunedNetwork& network) const final;
+  std::vector<std::string> options() const override {
+    return {"criterion", "keep-first", "keep-last"};
+  }
+
+ protected:
+  /// The mask of level `i`, within `mask`, that of the level before. Here the rule of open_lth
+  /// (prune/select.h) on the weights that the last level ended with.
+  virtual at::Tensor next_mask(const CurveMaker& maker, PrunedNetwork& network, size_t i,
+                               const at::Tensor& mask) const;
+  /// Says in `train`, the options of the run that is pruned with the level's mask, what the level
+  /// starts from and how long it trains.
+  virtual void begin(const PruneOptions& options, const LevelStart& start,
+                     train::TrainOptions& train) const = 0;
+};
+
+/// The weights of the checkpoint at `step`.
+std::string weights_of(const std::string& run, int64_t step);
 /// The weights of a run's newest checkpoint. Throws Error when it has none.
 std::string newest_weights(const std::string& run);
-
-/// One level that is to be trained.
-struct LevelTraining {
-  std::string folder;   // of the level; holds mask.safetensors
-  std::string source;   // the run that is pruned
-  std::string trained;  // the weights that the last level ended with
-};
-/// The options of the level's training. `base`: how the run was trained; `experiment`: built from
-/// it. For reinit the new initialisation is written, FOLDER/init.safetensors. Throws Error when
-/// there is no checkpoint of the step to go back to.
-train::TrainOptions level_options(const train::Experiment& experiment,
-                                  const train::TrainOptions& base, const PruneOptions& options,
-                                  const LevelTraining& level);
 
 }  // namespace unlazy::experiments
