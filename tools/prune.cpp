@@ -5,8 +5,8 @@
 #include "command.h"
 #include "core/error.h"
 #include "experiments/figure1c.h"
+#include "experiments/pruning/curve.h"
 #include "experiments/pruning_comparison.h"
-#include "experiments/pruning_curve.h"
 #include "interrupt.h"
 #include "train/saved_run.h"
 

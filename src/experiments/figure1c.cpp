@@ -4,29 +4,13 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "experiments/pruning/protocol.h"
 #include "experiments/pruning_comparison.h"
 #include "experiments/pruning_settings.h"
 #include "train/saved_run.h"
 
 namespace unlazy::experiments {
 namespace {
-
-const std::vector<Choice>& panel_protocols() {
-  static const std::vector<Choice> list = {
-      {"one-shot", "no training after pruning"},
-      {"one-shot-recalibrated", "the same with BatchNorm's statistics computed anew"},
-      {"fine-tune", "fine-tuned at each level"},
-      {"imp", "iterative magnitude pruning with rewinding"},
-      {"lr-rewind", "iterative pruning, the schedule rewound"},
-      {"random", "as imp with random masks"}};
-  return list;
-}
-
-PruneOptions with_protocol(PruneOptions options, const std::string& protocol) {
-  options.recalibrate_bn = protocol == "one-shot-recalibrated";
-  options.protocol = options.recalibrate_bn ? "one-shot" : protocol;
-  return options;
-}
 
 train::TrainOptions run_options(const train::TrainOptions& base, const PruneOptions& prune,
                                 double rate, int64_t seed, const std::string& out) {
@@ -41,11 +25,11 @@ train::TrainOptions run_options(const train::TrainOptions& base, const PruneOpti
 }
 
 CurveResult prune_run(const train::TrainOptions& trained, PruneOptions prune,
-                      const train::Hooks& hooks) {
+                      const std::vector<std::string>& sweep, const train::Hooks& hooks) {
   auto base = trained;
   prune.run = trained.run.out;
   base.run.out = default_out(base, prune);
-  return make_pruning_curve(base, prune, hooks);
+  return make_pruning_curve(base, prune, hooks, sweep);
 }
 
 }  // namespace
@@ -77,6 +61,9 @@ Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOp
   UNLAZY_CHECK_USAGE(
       !figure.noise_rates.empty() && !figure.seeds.empty() && !figure.protocols.empty(),
       "prune: --noise-rates, --seeds and --protocols need an entry each");
+  std::vector<std::string> protocols;
+  for (const auto& panel : figure.protocols) protocols.push_back(with_panel(prune, panel).protocol);
+  check_options(prune, protocols);
   Figure1cResult result;
   for (const double rate : figure.noise_rates) {
     for (const int64_t seed : figure.seeds) {
@@ -84,9 +71,9 @@ Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOp
       if (hooks.on_line) hooks.on_line(options.run.out);
       result.outcome = train::run_unfinished(options, hooks);
       if (result.outcome == train::Outcome::kInterrupted) return result;
-      for (const auto& protocol : figure.protocols) {
-        if (hooks.on_line) hooks.on_line(options.run.out + ": " + protocol);
-        auto curve = prune_run(options, with_protocol(prune, protocol), hooks);
+      for (const auto& panel : figure.protocols) {
+        if (hooks.on_line) hooks.on_line(options.run.out + ": " + panel);
+        auto curve = prune_run(options, with_panel(prune, panel), protocols, hooks);
         result.outcome = curve.outcome;
         if (result.outcome == train::Outcome::kInterrupted) return result;
         result.curves.push_back(std::move(curve.curve));

@@ -16,7 +16,7 @@
 #include "bench/benchmarks.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "experiments/pruned_network.h"
+#include "experiments/pruning/pruned_network.h"
 #include "prune/select.h"
 
 namespace unlazy::tools {

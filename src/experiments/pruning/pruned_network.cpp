@@ -1,4 +1,4 @@
-#include "experiments/pruned_network.h"
+#include "experiments/pruning/pruned_network.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>

@@ -1,16 +1,5 @@
-// Accuracy against remaining weights: from a trained network to a curve.
-//   one-shot   prune theta(T) to each density, evaluate; with recalibrate_bn the running statistics
-//              of BatchNorm are computed anew on training data first, for pruning makes them stale
-//   fine-tune  prune, train k epochs at the last learning rate, prune further, ...
-//   imp        prune theta(T), put what is left back to theta(k), train to the end, and again
-//              (Frankle and Carbin 2019, Frankle et al. 2020; the rule of open_lth)
-//   lr-rewind  the same, but the weights stay and only the schedule goes back (Renda et al. 2020)
-//   random     imp with a random mask of the same size
-//   reinit     the masks of an imp curve on a new initialisation
-//   filters    whole filters inside residual blocks are removed (prune/filters.h): each level is a
-//              smaller dense network, saved as level-NN/model.safetensors with its options in
-//              level-NN/config.json; densities are of those filters
-// A level is pruned from the weights that the last level ended with. Momentum starts at 0 again.
+// Accuracy against remaining weights: from a trained network to a curve. What happens at each level
+// is up to a protocol: protocol.h, and a file here for each.
 #pragma once
 
 #include <cstdint>
@@ -88,12 +77,15 @@ std::string default_out(const train::TrainOptions& base, const PruneOptions& opt
 /// stopped is resumed. Throws misuse Errors for options that exclude each other or are not those
 /// that a resumed curve was begun with, and Error for a run without the checkpoint that is needed.
 /// When interrupted the curve has the levels that were done, which are in OUT/unfinished.
+/// `sweep`: the protocols of the curves that are made with the same options, which may hold what
+/// another of them reads; empty: this one alone.
 struct CurveResult {
   PruningCurve curve;
   train::Outcome outcome = train::Outcome::kDone;
 };
 CurveResult make_pruning_curve(const train::TrainOptions& base, const PruneOptions& options,
-                               const train::Hooks& hooks);
+                               const train::Hooks& hooks,
+                               const std::vector<std::string>& sweep = {});
 
 /// curve.json, curve.csv and layers.csv.
 void write_curve(const std::string& folder, const PruningCurve& curve);

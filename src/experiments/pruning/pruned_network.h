@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
 #include "prune/criterion.h"
 #include "train/experiment.h"
 

@@ -1,13 +1,16 @@
-#include "experiments/pruning_curve.h"
+#include "experiments/pruning/curve.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <variant>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "experiments/pruning/protocol.h"
 #include "prune/filters.h"
 
 namespace unlazy::experiments {
@@ -16,48 +19,77 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::vector<Choice> protocol_choices() {
-  return {{"one-shot", "prune the trained network to each density, without training"},
-          {"fine-tune", "train for --fine-tune after each level, at the last learning rate"},
-          {"imp", "put what is left back to --rewind-to and train again, level by level"},
-          {"lr-rewind", "keep the weights, put only the schedule back to --rewind-to, and train"},
-          {"random", "as imp, with random masks of the same sizes"},
-          {"reinit", "the masks of --masks-from on a new initialisation, trained from the start"},
-          {"filters", "remove whole filters inside residual blocks: smaller, faster networks"}};
+std::string seconds_text(double seconds) { return rounded_text(seconds, 3); }
+std::string rate_text(double rate) { return rounded_text(rate); }
+
+// A number of a level: curve.json and curve.csv hold what stands in level_fields(), in this order.
+struct LevelField {
+  std::string name;  // in curve.json; the csv has '_' for '-'
+  std::variant<double CurveLevel::*, int64_t CurveLevel::*> member;
+  std::string (*text)(double) = number_text;  // of a double, in the csv
+  double when_null = NAN;                     // JSON has neither nan nor inf
+};
+
+const std::vector<LevelField>& level_fields() {
+  static const std::vector<LevelField> fields = {
+      {"target", &CurveLevel::target},
+      {"density", &CurveLevel::density},
+      {"weights", &CurveLevel::weights},
+      {"parameters", &CurveLevel::parameters},
+      {"test-loss", &CurveLevel::loss},
+      {"test-accuracy", &CurveLevel::accuracy},
+      {"multiply-adds", &CurveLevel::multiply_adds},
+      {.name = "speed-up", .member = &CurveLevel::speed_up, .when_null = INFINITY},
+      {"seconds", &CurveLevel::seconds, seconds_text},
+      {"images-per-second", &CurveLevel::images_per_second, rate_text},
+  };
+  return fields;
 }
+
+std::string csv_text(const LevelField& field, double value) { return field.text(value); }
+std::string csv_text(const LevelField&, int64_t value) { return std::to_string(value); }
+
+void read_value(const Json& json, const LevelField& field, double& value) {
+  value = json.is_null() ? field.when_null : json.get<double>();
+}
+void read_value(const Json& json, const LevelField&, int64_t& value) { value = json; }
 
 Json to_json(const CurveLevel& level) {
   Json json;
-  json["target"] = level.target;
-  json["density"] = level.density;
-  json["weights"] = level.weights;
-  json["parameters"] = level.parameters;
-  json["test-loss"] = level.loss;
-  json["test-accuracy"] = level.accuracy;
-  json["multiply-adds"] = level.multiply_adds;
-  json["speed-up"] = level.multiply_adds > 0 ? Json(level.speed_up) : Json();
-  json["seconds"] = level.seconds;
-  json["images-per-second"] = level.images_per_second;
+  for (const auto& field : level_fields())
+    std::visit([&](auto member) { json[field.name] = level.*member; }, field.member);
   for (const auto& layer : level.layers)
     json["layers"][layer.name] = {{"total", layer.total}, {"kept", layer.kept}};
   return json;
 }
 
+// What an older file lacks stays at its default.
 CurveLevel level_of(const Json& json) {
   CurveLevel level;
-  level.target = json.at("target");
-  level.density = json.at("density");
-  level.weights = json.at("weights");
-  level.parameters = json.at("parameters");
-  level.loss = json.at("test-loss").is_null() ? NAN : json.at("test-loss").get<double>();
-  level.accuracy = json.at("test-accuracy");
-  level.multiply_adds = json.at("multiply-adds");
-  level.speed_up = json.at("speed-up").is_null() ? INFINITY : json.at("speed-up").get<double>();
-  level.seconds = json.at("seconds");
-  level.images_per_second = json.at("images-per-second");
+  for (const auto& field : level_fields()) {
+    if (!json.contains(field.name)) continue;
+    std::visit([&](auto member) { read_value(json.at(field.name), field, level.*member); },
+               field.member);
+  }
   for (const auto& [name, count] : json.at("layers").items())
     level.layers.push_back({name, count.at("total"), count.at("kept")});
   return level;
+}
+
+std::string csv_head() {
+  std::string head = "level";
+  for (const auto& field : level_fields()) head += "," + field.name;
+  std::replace(head.begin(), head.end(), '-', '_');
+  return head;
+}
+
+std::string csv_row(size_t index, const CurveLevel& level) {
+  std::string row = std::to_string(index);
+  for (const auto& field : level_fields()) {
+    row += ',';
+    std::visit([&](auto member) { row += csv_text(field, level.*member); }, field.member);
+  }
+  return row;
 }
 
 double density_of(const prune::LayerCount& layer) {
@@ -77,7 +109,7 @@ std::vector<OptionTable> describe(PruneOptions& o) {
        {.name = "protocol",
         .target = &o.protocol,
         .help = "What happens at each level.",
-        .choices = protocol_choices()},
+        .choices = pruning_protocols().choices()},
        {.name = "filter-score",
         .target = &o.filter_score,
         .help = "Which filters --protocol filters removes first: those of lowest score.",
@@ -114,11 +146,8 @@ std::vector<OptionTable> describe(PruneOptions& o) {
 }
 
 std::string protocol_name(const PruneOptions& o) {
-  std::string name = o.protocol;
-  if (o.recalibrate_bn) name += "-recalibrated";
-  if (o.protocol == "filters") return name + "-" + o.filter_score;
-  if (o.criterion.name != "magnitude" && o.protocol != "random") name += "-" + o.criterion.name;
-  return name;
+  const std::string recalibrated = o.recalibrate_bn ? "-recalibrated" : "";
+  return o.protocol + recalibrated + pruning_protocols().find(o.protocol).make()->suffix(o);
 }
 
 std::string default_out(const train::TrainOptions& base, const PruneOptions& options) {
@@ -136,17 +165,12 @@ void write_curve(const std::string& folder, const PruningCurve& curve) {
   json["seed"] = curve.seed;
   json["settings"] = curve.settings;
   std::ostringstream table, layers;
-  table << "level,target,density,weights,parameters,test_loss,test_accuracy,multiply_adds,"
-           "speed_up,seconds,images_per_second\n";
+  table << csv_head() << '\n';
   layers << "level,layer,total,kept,density\n";
   for (size_t i = 0; i < curve.levels.size(); ++i) {
     const auto& level = curve.levels[i];
     json["levels"].push_back(to_json(level));
-    table << i << ',' << number_text(level.target) << ',' << number_text(level.density) << ','
-          << level.weights << ',' << level.parameters << ',' << number_text(level.loss) << ','
-          << number_text(level.accuracy) << ',' << level.multiply_adds << ','
-          << number_text(level.speed_up) << ',' << rounded_text(level.seconds, 3) << ','
-          << rounded_text(level.images_per_second) << '\n';
+    table << csv_row(i, level) << '\n';
     for (const auto& layer : level.layers) {
       layers << i << ',' << layer.name << ',' << layer.total << ',' << layer.kept << ','
              << number_text(density_of(layer)) << '\n';

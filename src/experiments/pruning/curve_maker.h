@@ -1,0 +1,97 @@
+// A pruning curve in the making: its folder, what it is pruned from, and what was there before an
+// interrupt. The levels themselves are made by a protocol, which is handed this.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiments/pruning/curve.h"
+#include "experiments/pruning/protocol.h"
+#include "prune/select.h"
+#include "train/run_dir.h"
+
+namespace unlazy::experiments {
+
+/// Seconds since it was made, and those `before`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double before = 0) : before_(before) {}
+  double seconds() const {
+    return before_ +
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  double before_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+/// The folder of a level of the curve in the folder `curve`, CURVE/level-NN.
+std::string level_folder(const std::string& curve, size_t level);
+
+class CurveMaker {
+ public:
+  /// Arguments and misuse Errors of make_pruning_curve(). `hooks` outlive this.
+  CurveMaker(const train::TrainOptions& base, const PruneOptions& options,
+             const train::Hooks& hooks, const std::vector<std::string>& sweep);
+
+  CurveResult make();
+
+  // For protocols, while make() runs:
+
+  /// How the run that is pruned was trained.
+  const train::TrainOptions& base() const { return base_; }
+  const PruneOptions& options() const { return o_; }
+  const std::vector<double>& densities() const { return densities_; }
+  /// The density of the level before `i`: 1 for the first.
+  double density_before(size_t i) const { return i == 0 ? 1 : densities_[i - 1]; }
+  /// The folder of the run that is pruned; empty when it is a file of weights.
+  const std::string& source() const { return source_; }
+  /// The file of the trained weights.
+  const std::string& trained() const { return trained_; }
+  /// The folder of level `i`.
+  std::string level(size_t i) const { return level_folder(out_, i); }
+
+  /// [num_weights] what the criterion gives the network's loaded weights.
+  at::Tensor scores(PrunedNetwork& network) const;
+  const prune::Pool& pool() const { return pool_; }
+
+  bool should_stop() const { return hooks_.should_stop && hooks_.should_stop(); }
+  /// Takes level `i` as it was measured before an interrupt; false when it was not.
+  bool take_measured(size_t i);
+  /// Trains a run in `folder`; with --resume it goes on, and nothing is done when it is finished.
+  train::Outcome run_training(train::TrainOptions options, const std::string& folder);
+  /// Writes level-NN/mask.safetensors.
+  void save_mask(PrunedNetwork& network, size_t i, const at::Tensor& mask) const;
+  /// Evaluates the network, whose mask was applied, as level `i`; writes its weights with
+  /// --save-weights, and adds it. `watch` has been running since the level was begun.
+  void measure(PrunedNetwork& network, size_t i, const Stopwatch& watch);
+  /// Adds a level to the curve, and to the file of those so far.
+  void add_level(CurveLevel level);
+
+ private:
+  Options all_options();
+  bool is_finished();
+  train::RunDir open();
+  train::Outcome train_first();
+  std::string unfinished() const { return out_ + "/unfinished"; }
+  void say(const std::string& line) const;
+
+  train::TrainOptions base_;
+  PruneOptions o_;
+  const train::Hooks& hooks_;
+  std::string out_;
+  std::vector<double> densities_;
+  std::unique_ptr<Protocol> protocol_;
+  std::unique_ptr<prune::Criterion> criterion_;
+  std::string source_, trained_;
+  prune::Pool pool_;
+  std::vector<CurveLevel> measured_;  // before the interrupt
+  PruningCurve curve_;
+};
+
+}  // namespace unlazy::experiments
