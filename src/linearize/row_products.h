@@ -1,4 +1,5 @@
-// J J^T, summed over blocks of J's columns so that J is never whole.
+// J J^T, the products of J's rows with each other, summed over blocks of J's columns so that J is
+// never whole.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,14 +8,14 @@
 
 namespace unlazy::linearize {
 
-class Gram {
+class RowProducts {
  public:
   /// J is given as [K, N + M, columns]: for each of the K = `num_outputs` outputs a row a sample,
   /// N = `num_train` samples before M = `num_test`. Sums train [N K, N K] and, with test samples,
   /// test [M K, N K], row n K + k; traced: [N, N] and [M, N], the mean over outputs. `options`:
   /// dtype and device of the sums.
-  Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
-       const at::TensorOptions& options);
+  RowProducts(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
+              const at::TensorOptions& options);
 
   /// Adds factor^2 J J^T for some columns of J.
   void add(const at::Tensor& jacobian, double factor);

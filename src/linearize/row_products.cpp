@@ -1,4 +1,4 @@
-#include "linearize/gram.h"
+#include "linearize/row_products.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
@@ -6,8 +6,8 @@
 #include <ATen/ops/zeros.h>
 
 namespace unlazy::linearize {
-Gram::Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
-           const at::TensorOptions& options)
+RowProducts::RowProducts(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
+                         const at::TensorOptions& options)
     : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), is_traced_(is_traced) {
   const int64_t width = is_traced ? 1 : num_outputs;
   train = at::zeros({num_train * width, num_train * width}, options);
@@ -16,7 +16,7 @@ Gram::Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_tra
 
 // Until finish() rows are in the order (k, n), and of train the blocks with k >= l alone are
 // summed.
-void Gram::add(const at::Tensor& jacobian, double factor) {
+void RowProducts::add(const at::Tensor& jacobian, double factor) {
   const auto j =
       jacobian.scalar_type() == train.scalar_type() ? jacobian : jacobian.to(train.scalar_type());
   const auto j_train = j.narrow(1, 0, num_train_);
@@ -42,7 +42,7 @@ void Gram::add(const at::Tensor& jacobian, double factor) {
   }
 }
 
-void Gram::add_product(const at::Tensor& d, const at::Tensor& h, double factor) {
+void RowProducts::add_product(const at::Tensor& d, const at::Tensor& h, double factor) {
   const auto wide = [&](const at::Tensor& t) { return t.to(train.scalar_type()); };
   const auto add_block = [&](at::Tensor& sum, int64_t begin, int64_t count) {
     const auto hh = at::mm(wide(h.narrow(0, begin, count)), wide(h.narrow(0, 0, num_train_)).t());
@@ -62,7 +62,7 @@ void Gram::add_product(const at::Tensor& d, const at::Tensor& h, double factor) 
   if (num_test_ > 0) add_block(test, num_train_, num_test_);
 }
 
-void Gram::finish() {
+void RowProducts::finish() {
   // The diagonal too comes from one side, so that train is symmetric to the last bit.
   train = train.tril() + train.tril(-1).t();
   if (is_traced_) return;
