@@ -122,7 +122,7 @@ class Synthetic : public Command {
                      {"libtorch", libtorch_version()},
                      {"compiler", compiler()},
                      {"cpu", cpu_name()},
-                     {"kernels", synthetic::kernels().name}};
+                     {"vector_loops", synthetic::vector_loops().name}};
     return json;
   }
 

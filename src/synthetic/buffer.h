@@ -1,4 +1,4 @@
-// Memory for the vector kernels: doubles on 64-byte boundaries, zero at first.
+// Memory for the vector loops: doubles on 64-byte boundaries, zero at first.
 #pragma once
 
 #include <algorithm>

@@ -81,12 +81,12 @@ class Direct : public Wide {
     const int64_t d = problem_.d;
     if (slope_.size() == 0) slope_ = Buffer(columns_.size());
     const double* a = point.data() + d * ld_;
-    kernels().transposed_times(point.data(), ld_, d, a, theta_.data());
+    vector_loops().transposed_times(point.data(), ld_, d, a, theta_.data());
     if (!(gradient_.at(theta_.data(), g_.data()) <= kResidualLimit)) return false;
     for (int64_t j = 0; j < d; ++j) {
       for (int64_t i = 0; i < ld_; ++i) slope_[j * ld_ + i] = g_[j] * a[i];
     }
-    kernels().times(point.data(), ld_, d, g_.data(), slope_.data() + d * ld_);
+    vector_loops().times(point.data(), ld_, d, g_.data(), slope_.data() + d * ld_);
     return true;
   }
 
@@ -108,7 +108,7 @@ class Oscillation : public Wide {
         seed_(seed),
         level_(std::pow(rule.lr, 0.25)),
         next_a_(ld_) {
-    kernels().transposed_times(columns_.data(), ld_, problem.d, a(), theta_.data());
+    vector_loops().transposed_times(columns_.data(), ld_, problem.d, a(), theta_.data());
   }
 
  private:
@@ -120,10 +120,11 @@ class Oscillation : public Wide {
     for (int64_t j = 0; j < d; ++j) g_[j] *= rule_.rate;
     std::copy_n(a(), ld_, next_a_.data());
     draw_bits(step);
-    kernels().markov(next_a_.data(), ld_, reinterpret_cast<const uint8_t*>(bits_.data()), level_);
+    vector_loops().markov(next_a_.data(), ld_, reinterpret_cast<const uint8_t*>(bits_.data()),
+                          level_);
     for (int64_t i = m_; i < ld_; ++i) next_a_[i] = 0;  // lanes past the last neuron
-    kernels().rank_one_then_transposed_times(columns_.data(), ld_, d, a(), g_.data(),
-                                             next_a_.data(), theta_.data());
+    vector_loops().rank_one_then_transposed_times(columns_.data(), ld_, d, a(), g_.data(),
+                                                  next_a_.data(), theta_.data());
     std::copy_n(next_a_.data(), ld_, a());
     return true;
   }
@@ -137,7 +138,7 @@ class Oscillation : public Wide {
       places_[static_cast<size_t>(i)] =
           static_cast<uint64_t>(step * blocks + i) << 8 | static_cast<uint64_t>(Stream::kNoise);
     }
-    kernels().philox(seed_, places_.data(), blocks, bits_.data());
+    vector_loops().philox(seed_, places_.data(), blocks, bits_.data());
   }
 
   uint64_t seed_;

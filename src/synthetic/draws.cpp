@@ -5,7 +5,7 @@
 
 #include "core/rng.h"
 #include "synthetic/buffer.h"
-#include "synthetic/kernel.h"
+#include "synthetic/vector_loops.h"
 
 namespace unlazy::synthetic {
 namespace {
@@ -34,7 +34,7 @@ void Draws::fill(int64_t first, int64_t count) {
     places_[static_cast<size_t>(i)] =
         static_cast<uint64_t>(first * rule_.batch + i) << 8 | static_cast<uint64_t>(Stream::kOrder);
   }
-  kernels().philox(seed_, places_.data(), padded, words_.data());
+  vector_loops().philox(seed_, places_.data(), padded, words_.data());
   if (rule_.with_replacement) {
     const auto n = static_cast<uint64_t>(n_);
     const uint32_t* words = words_.data();

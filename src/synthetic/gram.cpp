@@ -3,8 +3,8 @@
 //   minibatch  the same with v = (lr/B) sum_b r_b x_b in place of c x; full batch v = lr (S theta -
 //   b) SAM        perturbed point (W + s a g^T, a + s W g), s = rho / N, N^2 = |a|^2 |g|^2 + |W
 //   g|^2
-// One-sample steps run in the fused kernel, others here. With fewer than d + 1 neurons Q = I and Y
-// = U.
+// One-sample steps run in the fused vector loop, others here. With fewer than d + 1 neurons Q = I
+// and Y = U.
 #include <algorithm>
 #include <cmath>
 
@@ -16,10 +16,10 @@
 namespace unlazy::synthetic {
 namespace {
 
-// Steps drawn and run at once; a multiple of the kernel's block, so that blocks always begin at the
+// Steps drawn and run at once; a multiple of kStepBlock, so that blocks always begin at the
 // same steps.
 constexpr int64_t kStepsAtOnce = 1024;
-constexpr int64_t kKernelBlock = 4;
+constexpr int64_t kStepBlock = 4;  // steps that VectorLoops::run holds back
 
 class Gram : public Engine {
  public:
@@ -63,9 +63,10 @@ class Gram : public Engine {
     }
     // Whole blocks move the base; the steps after it are run on a copy, so that where a run is
     // looked at changes nothing.
-    const int64_t whole = step / kKernelBlock * kKernelBlock;
+    const int64_t whole = step / kStepBlock * kStepBlock;
     while (base_step_ < whole) {
-      const int64_t count = std::min(whole, (base_step_ / kStepsAtOnce + 1) * kStepsAtOnce) - base_step_;
+      const int64_t count =
+          std::min(whole, (base_step_ / kStepsAtOnce + 1) * kStepsAtOnce) - base_step_;
       if (const int64_t reached = fused_steps(base_, count); reached < base_step_ + count)
         return reached;
       base_step_ += count;
@@ -75,7 +76,7 @@ class Gram : public Engine {
   }
 
   void observe(Observation& out) const override {
-    constexpr int64_t kBlock = 32;  // what Kernels::recover makes at a time
+    constexpr int64_t kBlock = 32;  // what VectorLoops::recover makes at a time
     const int64_t columns = problem_.d + 1;
     resize(out, m_, problem_.d);
     observe_whole(now_.data(), ld_, problem_, out);
@@ -88,7 +89,7 @@ class Gram : public Engine {
       }
     }
     for (int64_t i = 0; i < m_; i += kBlock) {
-      kernels().recover(q_.data() + i, q_ld_, k_, packed.data(), 2 * columns, block.data());
+      vector_loops().recover(q_.data() + i, q_ld_, k_, packed.data(), 2 * columns, block.data());
       observe_block(block.data(), block.data() + columns * kBlock, kBlock, i,
                     std::min(kBlock, m_ - i), problem_, out);
     }
@@ -108,15 +109,15 @@ class Gram : public Engine {
   int64_t fused_steps(Buffer& columns, int64_t count) {
     draws_.fill(base_step_, count);
     const Buffer before = columns;
-    const KernelSteps steps{draws_.index(), draws_.noise(), count, rule_.rate, rule_.rho};
-    const int64_t done = kernels().run(columns.data(), ld_, problem_.kernel_data(), steps);
+    const LoopSteps steps{draws_.index(), draws_.noise(), count, rule_.rate, rule_.rho};
+    const int64_t done = vector_loops().run(columns.data(), ld_, problem_.loop_data(), steps);
     if (done == count) return base_step_ + count;
     // A block that diverged has spoilt the state: go over it again, a step at a time.
     columns = before;
     for (int64_t i = 0; i < count; ++i) {
       const Buffer good = columns;
-      const KernelSteps one{steps.index + i, steps.noise + i, 1, rule_.rate, rule_.rho};
-      if (kernels().run(columns.data(), ld_, problem_.kernel_data(), one) == 1) continue;
+      const LoopSteps one{steps.index + i, steps.noise + i, 1, rule_.rate, rule_.rho};
+      if (vector_loops().run(columns.data(), ld_, problem_.loop_data(), one) == 1) continue;
       now_ = good;
       return base_step_ + i;
     }
@@ -126,7 +127,7 @@ class Gram : public Engine {
 
   // A step of any batch. False when a residual is too large.
   bool any_step(int64_t step) {
-    const auto& k = kernels();
+    const auto& k = vector_loops();
     const int64_t d = problem_.d;
     double* w = base_.data();
     double* a = w + d * ld_;
@@ -160,7 +161,7 @@ class Gram : public Engine {
     const int64_t d = problem_.d;
     double along = 0;
     for (int64_t j = 0; j < d; ++j) along += theta_[static_cast<size_t>(j)] * g_[j];
-    kernels().transposed_times(base_.data(), ld_, d, z_.data(), other_.data());
+    vector_loops().transposed_times(base_.data(), ld_, d, z_.data(), other_.data());
     for (int64_t j = 0; j < d; ++j)
       theta_[static_cast<size_t>(j)] += s * (other_[j] + a2 * g_[j]) + s * s * along * g_[j];
   }

@@ -48,7 +48,7 @@ class Probe {
     const int64_t i = draws_.index()[place], d = problem_.d;
     const double* x = problem_.input(i);
     const double square = problem_.squares[static_cast<size_t>(i)];
-    kernels().times(columns_.data(), ld_, d, x, z_.data());
+    vector_loops().times(columns_.data(), ld_, d, x, z_.data());
     double f = 0;
     for (int64_t k = 0; k < m_; ++k) f += a()[k] * z_[k];
     const double r = f - problem_.targets[static_cast<size_t>(i)] - draws_.noise()[place];
@@ -67,7 +67,7 @@ class Probe {
     const double c = rule_.lr * g;
     for (int64_t j = 0; j < d; ++j) x_[j] = c * x[j];
     std::copy_n(a(), ld_, p_.data());
-    kernels().rank_one(columns_.data(), ld_, d, p_.data(), x_.data());
+    vector_loops().rank_one(columns_.data(), ld_, d, p_.data(), x_.data());
     for (int64_t k = 0; k < m_; ++k) a()[k] -= c * z_[k];
   }
 

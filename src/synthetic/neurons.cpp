@@ -47,7 +47,8 @@ void observe_block(const double* now, const double* change, int64_t ld, int64_t 
 }
 
 void observe_whole(const double* columns, int64_t ld, const Problem& problem, Observation& out) {
-  kernels().transposed_times(columns, ld, problem.d, columns + problem.d * ld, out.theta.data());
+  vector_loops().transposed_times(columns, ld, problem.d, columns + problem.d * ld,
+                                  out.theta.data());
   out.spectrum = singular_values(columns, ld, problem.d);
 }
 
@@ -55,8 +56,8 @@ std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d
   const auto n = static_cast<size_t>(d);
   std::vector<double> s(n * n);
   for (size_t j = 0; j < n; ++j) {
-    kernels().transposed_times(columns, ld, d, columns + static_cast<int64_t>(j) * ld,
-                               s.data() + j * n);
+    vector_loops().transposed_times(columns, ld, d, columns + static_cast<int64_t>(j) * ld,
+                                    s.data() + j * n);
   }
   double total = 0;
   for (size_t j = 0; j < n; ++j) total += s[j * n + j];

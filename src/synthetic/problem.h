@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "synthetic/buffer.h"
-#include "synthetic/kernel.h"
 #include "synthetic/options.h"
+#include "synthetic/vector_loops.h"
 
 namespace unlazy::synthetic {
 
@@ -26,9 +26,7 @@ struct Problem {
   std::vector<double> correlation;  // [d], b = X^T y / n
 
   const double* input(int64_t i) const { return inputs.data() + i * stride; }
-  KernelData kernel_data() const {
-    return {inputs.data(), targets.data(), squares.data(), stride, d};
-  }
+  LoopData loop_data() const { return {inputs.data(), targets.data(), squares.data(), stride, d}; }
   /// Mean of r^2 over the training or the test set at theta [d].
   double mean_square(const double* theta, bool is_test) const;
 };

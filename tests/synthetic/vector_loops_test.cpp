@@ -1,4 +1,4 @@
-#include "synthetic/kernel.h"
+#include "synthetic/vector_loops.h"
 
 #include <gtest/gtest.h>
 
@@ -12,24 +12,24 @@
 namespace unlazy::synthetic {
 namespace {
 
-TEST(SyntheticKernel, PhiloxIsTheGeneratorOfCore) {
+TEST(SyntheticLoops, PhiloxIsTheGeneratorOfCore) {
   constexpr uint64_t kSeed = 0x123456789abcdefULL;
   std::vector<uint64_t> places;
   for (uint64_t step = 0; step < 24; ++step) places.push_back((step * 1000003) << 8 | 1);
-  for (int64_t v = 0; v < num_kernels(); ++v) {
+  for (int64_t v = 0; v < num_vector_loops(); ++v) {
     std::vector<uint32_t> words(4 * places.size());
-    kernels(v).philox(kSeed, places.data(), static_cast<int64_t>(places.size()), words.data());
+    vector_loops(v).philox(kSeed, places.data(), static_cast<int64_t>(places.size()), words.data());
     for (size_t i = 0; i < places.size(); ++i) {
       Rng rng(kSeed, Stream::kOrder, places[i] >> 8);
       for (size_t w = 0; w < 4; ++w)
-        EXPECT_EQ(words[w * places.size() + i], rng.bits()) << kernels(v).name;
+        EXPECT_EQ(words[w * places.size() + i], rng.bits()) << vector_loops(v).name;
     }
   }
 }
 
 // One step on two neurons in one dimension, by hand: f = a1 w1 x + a2 w2 x, r = f - y - eps, w_i -=
 // lr r a_i x, a_i -= lr r w_i x.
-TEST(SyntheticKernel, OneStepByHand) {
+TEST(SyntheticLoops, OneStepByHand) {
   const Buffer x = [] {
     Buffer b(8);
     b[0] = 2;
@@ -37,16 +37,16 @@ TEST(SyntheticKernel, OneStepByHand) {
   }();
   const double y = 1, square = 4, eps = 0.5;
   const uint32_t index = 0;
-  for (int64_t v = 0; v < num_kernels(); ++v) {
+  for (int64_t v = 0; v < num_vector_loops(); ++v) {
     Buffer columns(16);
     columns[0] = 0.5, columns[1] = -1;  // w
     columns[8] = 2, columns[9] = 0.25;  // a
-    const KernelData data{x.data(), &y, &square, 8, 1};
-    ASSERT_EQ(kernels(v).run(columns.data(), 8, data, {&index, &eps, 1, 0.1, 0}), 1);
+    const LoopData data{x.data(), &y, &square, 8, 1};
+    ASSERT_EQ(vector_loops(v).run(columns.data(), 8, data, {&index, &eps, 1, 0.1, 0}), 1);
     const double r = (2 * 0.5 - 0.25) * 2 - 1.5;  // 0
     EXPECT_DOUBLE_EQ(columns[0], 0.5 - 0.1 * r * 2 * 2);
     const double other_eps = -0.5;
-    ASSERT_EQ(kernels(v).run(columns.data(), 8, data, {&index, &other_eps, 1, 0.1, 0}), 1);
+    ASSERT_EQ(vector_loops(v).run(columns.data(), 8, data, {&index, &other_eps, 1, 0.1, 0}), 1);
     const double r2 = 1.5 - 0.5;
     EXPECT_DOUBLE_EQ(columns[0], 0.5 - 0.1 * r2 * 2 * 2);
     EXPECT_DOUBLE_EQ(columns[1], -1 - 0.1 * r2 * 0.25 * 2);
@@ -56,8 +56,8 @@ TEST(SyntheticKernel, OneStepByHand) {
   }
 }
 
-// All versions of the kernels, odd numbers of steps and several widths: the same to rounding.
-TEST(SyntheticKernel, InstructionSetsAgree) {
+// All versions of the loops, odd numbers of steps and several widths: the same to rounding.
+TEST(SyntheticLoops, InstructionSetsAgree) {
   for (const int64_t d : {1, 7, 8, 20, 40}) {
     ModelOptions model;
     model.dim = d;
@@ -69,19 +69,19 @@ TEST(SyntheticKernel, InstructionSetsAgree) {
     for (const double rho : {0.0, 0.1}) {
       const int64_t ld = round_up(d + 1, 8);
       std::vector<Buffer> ends;
-      for (int64_t v = 0; v < num_kernels(); ++v) {
+      for (int64_t v = 0; v < num_vector_loops(); ++v) {
         ends.push_back(initial_columns(rule, d + 1, d, ld, 1, 9));
-        ASSERT_EQ(kernels(v).run(ends.back().data(), ld, problem.kernel_data(),
-                                 {draws.index(), draws.noise(), 4003, 1e-3, rho}),
+        ASSERT_EQ(vector_loops(v).run(ends.back().data(), ld, problem.loop_data(),
+                                      {draws.index(), draws.noise(), 4003, 1e-3, rho}),
                   4003);
         for (int64_t i = 0; i < ends.back().size(); ++i)
-          EXPECT_NEAR(ends.back()[i], ends[0][i], 1e-12) << kernels(v).name << " d " << d;
+          EXPECT_NEAR(ends.back()[i], ends[0][i], 1e-12) << vector_loops(v).name << " d " << d;
       }
     }
   }
 }
 
-TEST(SyntheticKernel, ThinQrIsOrthonormalAndGivesBack) {
+TEST(SyntheticLoops, ThinQrIsOrthonormalAndGivesBack) {
   for (const auto& [m, k] : {std::pair<int64_t, int64_t>{50, 7}, {9, 9}, {33, 1}}) {
     Buffer u(k * m);
     Rng rng(1, Stream::kProbe);

@@ -9,8 +9,8 @@
 
 namespace unlazy::synthetic {
 
-/// Training inputs as the kernels read them.
-struct KernelData {
+/// Training inputs as the loops read them.
+struct LoopData {
   const double* inputs;   // [n, stride], 64-byte aligned rows, zeros past d
   const double* targets;  // [n]
   const double* squares;  // [n], |x|^2
@@ -19,7 +19,7 @@ struct KernelData {
 };
 
 /// What a run of one-sample steps does.
-struct KernelSteps {
+struct LoopSteps {
   const uint32_t* index;  // [count] samples
   const double* noise;    // [count] added to the targets
   int64_t count;
@@ -30,13 +30,14 @@ struct KernelSteps {
 /// A residual past this ends a run: the squares of it overflow soon after.
 inline constexpr double kResidualLimit = 1e100;
 
-struct Kernels {
+/// One version of the loops.
+struct VectorLoops {
   std::string name;  // "avx512", "avx2", "baseline"
   /// One-sample steps, four at a time: the rank-1 updates of W are held back and applied in one
   /// sweep, which also computes W x for the next four samples. `columns` [(d + 1), ld] in and out.
   /// Returns the number of steps done; fewer than `count` when a residual passed kResidualLimit,
   /// and then the columns are spoilt.
-  int64_t (*run)(double* columns, int64_t ld, const KernelData& data, const KernelSteps& steps);
+  int64_t (*run)(double* columns, int64_t ld, const LoopData& data, const LoopSteps& steps);
   /// out[i] = sum_j columns[j][i] v[j], j < d
   void (*times)(const double* columns, int64_t ld, int64_t d, const double* v, double* out);
   /// out[j] = sum_i columns[j][i] v[i], j < d
@@ -63,9 +64,9 @@ struct Kernels {
 };
 
 /// The fastest version that this processor can run.
-const Kernels& kernels();
+const VectorLoops& vector_loops();
 /// All that it can run, fastest first: for tests.
-int64_t num_kernels();
-const Kernels& kernels(int64_t i);
+int64_t num_vector_loops();
+const VectorLoops& vector_loops(int64_t i);
 
 }  // namespace unlazy::synthetic

@@ -1,4 +1,4 @@
-#include "synthetic/kernel.h"
+#include "synthetic/vector_loops.h"
 
 #include <vector>
 
@@ -38,14 +38,14 @@ class Scratch {
 namespace avx512 {
 #define UNLAZY_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"), hot))
 constexpr int kLanes = 8, kTile = 3;
-#include "synthetic/kernel.inc"
+#include "synthetic/vector_loops.inc"
 #undef UNLAZY_TARGET
 }  // namespace avx512
 
 namespace avx2 {
 #define UNLAZY_TARGET __attribute__((target("avx2,fma"), hot))
 constexpr int kLanes = 4, kTile = 1;
-#include "synthetic/kernel.inc"
+#include "synthetic/vector_loops.inc"
 #undef UNLAZY_TARGET
 }  // namespace avx2
 #endif
@@ -53,41 +53,41 @@ constexpr int kLanes = 4, kTile = 1;
 namespace baseline {
 #define UNLAZY_TARGET __attribute__((hot))
 constexpr int kLanes = 2, kTile = 1;
-#include "synthetic/kernel.inc"
+#include "synthetic/vector_loops.inc"
 #undef UNLAZY_TARGET
 }  // namespace baseline
 
-#define UNLAZY_KERNELS(isa)                                                                 \
-  Kernels {                                                                                 \
+#define UNLAZY_VECTOR_LOOPS(isa)                                                            \
+  VectorLoops {                                                                             \
 #isa, isa::run, isa::times, isa::transposed_times, isa::rank_one,                       \
         isa::rank_one_then_transposed_times, isa::recover, isa::markov, isa::multiply_adds, \
         isa::philox                                                                         \
   }
 
-std::vector<Kernels> detect() {
-  std::vector<Kernels> list;
+std::vector<VectorLoops> detect() {
+  std::vector<VectorLoops> list;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
-    list.push_back(UNLAZY_KERNELS(avx512));
+    list.push_back(UNLAZY_VECTOR_LOOPS(avx512));
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(UNLAZY_KERNELS(avx2));
+    list.push_back(UNLAZY_VECTOR_LOOPS(avx2));
 #endif
-  list.push_back(UNLAZY_KERNELS(baseline));
+  list.push_back(UNLAZY_VECTOR_LOOPS(baseline));
   return list;
 }
 
-const std::vector<Kernels>& all_kernels() {
-  static const std::vector<Kernels> list = detect();
+const std::vector<VectorLoops>& all_vector_loops() {
+  static const std::vector<VectorLoops> list = detect();
   return list;
 }
 
 }  // namespace
 
-const Kernels& kernels() { return all_kernels().front(); }
-int64_t num_kernels() { return static_cast<int64_t>(all_kernels().size()); }
-const Kernels& kernels(int64_t i) { return all_kernels()[static_cast<size_t>(i)]; }
+const VectorLoops& vector_loops() { return all_vector_loops().front(); }
+int64_t num_vector_loops() { return static_cast<int64_t>(all_vector_loops().size()); }
+const VectorLoops& vector_loops(int64_t i) { return all_vector_loops()[static_cast<size_t>(i)]; }
 
 }  // namespace unlazy::synthetic
