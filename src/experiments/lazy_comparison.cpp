@@ -299,8 +299,8 @@ void write_statements(const std::string& path, const Comparison& comparison,
   write_file(path, json.dump(2) + "\n");
 }
 
-bool draw(const std::string& out, const std::string& name, const std::vector<Kind>& kinds,
-          const std::vector<Runs>& seeds) {
+report::Figure figure_of(const std::string& name, const std::vector<Kind>& kinds,
+                         const std::vector<Runs>& seeds) {
   constexpr Content kContents[] = {
       {"Training loss, true labels", "", "train_set_loss", true},
       {"Test loss", "", "test_loss", true},
@@ -314,10 +314,7 @@ bool draw(const std::string& out, const std::string& name, const std::vector<Kin
     figure.panels.push_back(std::move(panel));
   }
   if (figure.panels.size() == 3) figure.columns = {3};
-  report::write_figure(out + "/figures", figure);
-  if (!report::has_gnuplot()) return false;
-  report::draw_figures(out + "/figures", {name});
-  return true;
+  return figure;
 }
 
 }  // namespace
@@ -375,7 +372,7 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   }
   result.statements = statements_of(seeds, perturbation.text);
   write_statements(out + "/statements.json", result, options.seeds);
-  result.is_drawn = draw(out, name, kinds, seeds);
+  report::write_figure(out + "/figures", figure_of(name, kinds, seeds));
   return result;
 }
 

@@ -200,7 +200,7 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
   return kNan;
 }
 
-bool write_comparison(const std::string& folder, const std::string& name,
+void write_comparison(const std::string& folder, const std::string& name,
                       const std::vector<PruningCurve>& curves) {
   const auto groups = group_curves(curves);
   std::ostringstream rows, summary;
@@ -219,9 +219,6 @@ bool write_comparison(const std::string& folder, const std::string& name,
   write_file(folder + "/comparison.csv", rows.str());
   write_file(folder + "/summary.csv", summary.str());
   report::write_figure(folder + "/figures", figure_of(name, groups));
-  if (!report::has_gnuplot()) return false;
-  report::draw_figures(folder + "/figures", {name});
-  return true;
 }
 
 std::string comparison_text(const std::vector<PruningCurve>& curves) {

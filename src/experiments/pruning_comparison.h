@@ -34,9 +34,8 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
                        double points = 0.01);
 
 /// Writes comparison.csv (a row a level of a group), summary.csv (a row a group) and
-/// figures/NAME.{csv,gp}, a panel a protocol. Draws the picture when gnuplot is there; returns
-/// whether it was.
-bool write_comparison(const std::string& folder, const std::string& name,
+/// figures/NAME.{csv,gp}, a panel a protocol.
+void write_comparison(const std::string& folder, const std::string& name,
                       const std::vector<PruningCurve>& curves);
 
 /// The same numbers as a table to read.

@@ -6,11 +6,11 @@
 
 #include "report/figure.h"
 
-namespace unlazy::report {
+namespace unlazy::train {
 
 /// One line a run, named by the last part of its folder: test loss and test accuracy (smoothed
 /// where the run has the smoothed curve), training loss and the distance from initialisation,
-/// against epochs. Throws Error when no run has a curve, or as read_metrics().
-Figure run_figure(const std::vector<std::string>& runs);
+/// against epochs. Throws Error when no run has a curve, or as report::read_metrics().
+report::Figure run_figure(const std::vector<std::string>& runs);
 
-}  // namespace unlazy::report
+}  // namespace unlazy::train

@@ -1,4 +1,4 @@
-#include "report/run_figure.h"
+#include "train/run_figure.h"
 
 #include <array>
 #include <filesystem>
@@ -6,8 +6,13 @@
 #include "core/error.h"
 #include "report/metrics.h"
 
-namespace unlazy::report {
+namespace unlazy::train {
 namespace {
+
+using report::Curve;
+using report::Figure;
+using report::Panel;
+using report::Series;
 
 struct Content {
   const char* title;
@@ -41,9 +46,9 @@ Series series_of(const std::string& run, const std::map<std::string, Curve>& cur
 
 }  // namespace
 
-Figure run_figure(const std::vector<std::string>& runs) {
+report::Figure run_figure(const std::vector<std::string>& runs) {
   std::vector<std::map<std::string, Curve>> all;
-  for (const auto& run : runs) all.push_back(read_metrics(run));
+  for (const auto& run : runs) all.push_back(report::read_metrics(run));
   Figure figure{.name = "curves", .columns = {2, 2}};
   bool has_curve = false;
   for (const auto& content : kPanels) {
@@ -63,4 +68,4 @@ Figure run_figure(const std::vector<std::string>& runs) {
   return figure;
 }
 
-}  // namespace unlazy::report
+}  // namespace unlazy::train
