@@ -25,11 +25,6 @@ struct CompareOptions {
 };
 OptionTable describe(CompareOptions& options);
 
-/// One curve over all seeds: mean, and mean -+ standard deviation (none for a single seed).
-struct BandedCurve {
-  std::vector<double> x, mean, low, high;
-};
-
 /// One of the paper's statements, in numbers.
 struct Statement {
   std::string text;

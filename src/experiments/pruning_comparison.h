@@ -1,11 +1,12 @@
 // Pruning curves of several runs in one picture, as in Figure 1c: accuracy against remaining
-// weights, a line a noise rate, a band over the seeds.
+// weights, a line a noise rate, its band the standard deviation over seeds.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "experiments/pruning_curve.h"
+#include "report/band.h"
 
 namespace unlazy::experiments {
 
@@ -13,10 +14,10 @@ namespace unlazy::experiments {
 struct CurveGroup {
   std::string label, protocol;  // settings in which groups of one label differ are in it
   int64_t num_seeds = 0;
-  std::vector<double> density;          // falling
-  std::vector<double> mean, low, high;  // accuracy, and its least and greatest value
-  double area = 0;                      // area_under_curve() of the mean
-  double drop_density = 0;              // density_of_drop() of the mean
+  std::vector<double> density;  // falling
+  report::Band accuracy;        // a step a level
+  double area = 0;              // area_under_curve() of the mean
+  double drop_density = 0;      // density_of_drop() of the mean
 };
 
 /// Groups curves whose protocol and settings are the same, in the order of their first member.
