@@ -1,12 +1,12 @@
-#include "synthetic/vector_loops.h"
+#include "synthetic/engine/vector_loops.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "core/rng.h"
-#include "synthetic/draws.h"
-#include "synthetic/householder.h"
+#include "synthetic/engine/draws.h"
+#include "synthetic/engine/householder.h"
 #include "synthetic/support.h"
 
 namespace unlazy::synthetic {

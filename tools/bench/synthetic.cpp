@@ -11,8 +11,8 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "synthetic/engine.h"
-#include "synthetic/run.h"
+#include "synthetic/engine/engine.h"
+#include "synthetic/records/run.h"
 
 namespace unlazy::tools {
 namespace {
