@@ -16,7 +16,7 @@ constexpr int64_t kChannels = 3;
 
 // Pixels are copied by their bits: T is an unsigned integer of the dtype's size.
 template <class T>
-struct Kernel {
+struct Crops {
   const uint8_t* images;
   const T* table;  // [3, 256]
   int64_t height, width, padding;
@@ -54,14 +54,14 @@ struct Kernel {
 template <class T>
 void run(const at::Tensor& images, const at::Tensor& plan, const at::Tensor& table, int64_t padding,
          const at::Tensor& out) {
-  const Kernel<T> kernel{images.const_data_ptr<uint8_t>(),
-                         static_cast<const T*>(table.const_data_ptr()), images.size(1),
-                         images.size(2), padding};
+  const Crops<T> crops{images.const_data_ptr<uint8_t>(),
+                       static_cast<const T*>(table.const_data_ptr()), images.size(1),
+                       images.size(2), padding};
   const auto* rows = plan.const_data_ptr<int64_t>();
   auto* result = static_cast<T*>(out.mutable_data_ptr());
   const int64_t image_size = images.size(1) * images.size(2) * kChannels;
   at::parallel_for(0, plan.size(0), 8, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) kernel.image(rows + 4 * b, result + b * image_size);
+    for (int64_t b = begin; b < end; ++b) crops.image(rows + 4 * b, result + b * image_size);
   });
 }
 

@@ -31,6 +31,11 @@ const std::map<std::string, int> kLevels = {
 // CUDA kernels and their launchers: a leaf that any room above core may use.
 const std::string kLeaf = "cuda";
 
+// Rooms of several folders: a file sees its own folder, those before it, and the top of the room,
+// which sees none of them.
+const std::map<std::string, std::vector<std::string>> kFolders = {
+    {"synthetic", {"engine", "records", "theory"}}};
+
 // Files that may be longer than 450 lines, with the reason.
 const std::map<std::string, std::string> kLongFiles = {};
 
@@ -91,6 +96,42 @@ TEST(Structure, RulesTellUpFromDown) {
   EXPECT_FALSE(may_include("core", "data") || may_include("models", "train") ||
                may_include("noise", "optim"));
   EXPECT_FALSE(may_include("cuda", "data") || may_include("core", "cuda"));
+}
+
+// The place of a folder in its room: 0 for the top, -1 for an unknown one.
+int folder_level(const std::string& room, const std::string& folder) {
+  if (folder.empty()) return 0;
+  const auto& folders = kFolders.at(room);
+  const auto found = std::find(folders.begin(), folders.end(), folder);
+  return found == folders.end() ? -1 : 1 + static_cast<int>(found - folders.begin());
+}
+
+TEST(Structure, FoldersOfARoomAreInOrder) {
+  int64_t num_seen = 0;
+  for (const auto& source : all_sources()) {
+    if (kFolders.count(source.room) == 0) continue;
+    // "src/synthetic/engine/draws.h" -> "engine"
+    const auto parent = fs::path(source.path).parent_path().filename().string();
+    const int own = folder_level(source.room, parent == source.room ? "" : parent);
+    EXPECT_GE(own, 0) << source.path << ": a folder that has no place in its room";
+    const std::regex include("#include \"" + source.room + "/(?:([^\"/]+)/)?[^\"/]+\"");
+    for (std::sregex_iterator match(source.text.begin(), source.text.end(), include), end;
+         match != end; ++match) {
+      const int other = folder_level(source.room, (*match)[1]);
+      EXPECT_TRUE(other >= 0 && other <= own) << source.path << ": " << match->str();
+      ++num_seen;
+    }
+  }
+  EXPECT_GT(num_seen, 30);
+}
+
+// A figure is composed beside the results that it shows; the commands only say where it goes.
+TEST(Structure, ToolsComposeNoFigures) {
+  for (const auto& source : all_sources()) {
+    if (source.room != "tools") continue;
+    EXPECT_EQ(source.text.find("report::Panel"), std::string::npos) << source.path;
+    EXPECT_EQ(source.text.find("report::Series"), std::string::npos) << source.path;
+  }
 }
 
 TEST(Structure, NoWorkIsLeftForLater) {

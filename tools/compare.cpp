@@ -5,9 +5,10 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "drawn.h"
 #include "experiments/golden_check.h"
 #include "experiments/lazy_comparison.h"
-#include "interrupt.h"
+#include "hooks.h"
 
 namespace unlazy::tools {
 namespace {
@@ -62,22 +63,11 @@ class Compare : public Command {
     const std::string name = preset_.empty() ? "compare" : preset_;
     const auto out = train_.run.out.empty() ? "runs/" + name : train_.run.out;
     const Interrupt interrupt;
-    train::Hooks hooks;
-    hooks.on_line = [](const std::string& line) { std::cout << line << std::endl; };
-    hooks.should_stop = [&interrupt] { return interrupt.signal() != 0; };
-    const auto result = experiments::compare_lazy(compare_, train_, out, name, hooks);
-    if (result.outcome == train::Outcome::kInterrupted) {
-      std::cerr << "unlazy: interrupted; continue with the same command and --resume\n";
-      return 128 + interrupt.signal();
-    }
+    const auto result =
+        experiments::compare_lazy(compare_, train_, out, name, hooks_for(interrupt));
+    if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
     print(result);
-    if (result.is_drawn) {
-      std::cout << "done: " << out << "/figures/" << name << ".svg\n";
-    } else {
-      std::cout << "note: gnuplot is not installed, so the figure was not drawn; install "
-                   "gnuplot-nox and run: gnuplot "
-                << name << ".gp in " << out << "/figures\ndone: " << out << "\n";
-    }
+    draw_and_finish(out, name);
     return 0;
   }
 

@@ -1,6 +1,4 @@
 // unlazy landscape: the loss along a line between two checkpoints, or over a plane around one.
-#include "measure/landscape.h"
-
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dot.h>
 
@@ -13,6 +11,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "drawn.h"
+#include "measure/landscape.h"
+#include "measure/landscape_figure.h"
 #include "progress_line.h"
 #include "report/figure.h"
 #include "train/checkpoint.h"
@@ -21,80 +22,6 @@
 
 namespace unlazy::tools {
 namespace {
-
-using report::Panel;
-using report::Series;
-
-std::string capitalized(const std::string& split) { return split == "test" ? "Test" : "Training"; }
-
-// Shown by the logarithm: values that differ by a factor, none of them 0.
-bool is_wide(const std::vector<double>& values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return *low > 0 && *high > 5 * *low;
-}
-
-report::Figure line_figure(const std::string& name, const std::vector<double>& steps,
-                           const measure::Landscape::Line& line) {
-  const std::string x_label = "Step {/:Italic a} between the checkpoints";
-  Panel loss{.title = "Loss", .x_label = x_label, .y_label = "Loss"};
-  loss.series = {{.label = "training set", .x = steps, .y = line.train.loss},
-                 {.label = "test set", .x = steps, .y = line.test.loss}};
-  auto all = line.train.loss;
-  all.insert(all.end(), line.test.loss.begin(), line.test.loss.end());
-  loss.log_y = is_wide(all);
-  Panel accuracy{.title = "Accuracy", .x_label = x_label, .y_label = "Accuracy"};
-  accuracy.series = {{.label = "training set", .x = steps, .y = line.train.accuracy},
-                     {.label = "test set", .x = steps, .y = line.test.accuracy}};
-  for (auto* panel : {&loss, &accuracy}) {
-    panel->x_low = steps.front();
-    panel->x_high = steps.back();
-    Series ends{.label = "checkpoints", .style = Series::Style::kPoints, .color = report::kGray};
-    ends.size = 1.6;
-    for (size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i] != 0 && steps[i] != 1) continue;
-      for (int s = 0; s < 2; ++s) {
-        ends.x.push_back(steps[i]);
-        ends.y.push_back(panel->series[static_cast<size_t>(s)].y[i]);
-      }
-    }
-    panel->series.push_back(ends);
-  }
-  return {.name = name, .panels = {loss, accuracy}};
-}
-
-report::Figure plane_figure(const std::string& name, const std::string& split,
-                            const std::vector<double>& steps, const measure::Slice& slice) {
-  const auto map = [&](const std::string& title, const std::vector<double>& z) {
-    Panel panel{.title = title,
-                .x_label = "Step along {/:Italic d}_1",
-                .y_label = "Step along {/:Italic d}_2",
-                .x_low = steps.front(),
-                .x_high = steps.back(),
-                .y_low = steps.front(),
-                .y_high = steps.back()};
-    Series grid{.z = z};
-    for (const double b : steps) {
-      for (const double a : steps) {
-        grid.x.push_back(a);
-        grid.y.push_back(b);
-      }
-    }
-    panel.series = {grid,
-                    {.label = "checkpoint",
-                     .x = {0},
-                     .y = {0},
-                     .style = Series::Style::kPoints,
-                     .color = 1,
-                     .size = 1.6}};
-    return panel;
-  };
-  auto loss = map(capitalized(split) + " loss", slice.loss);
-  loss.z_label = "Loss";
-  loss.log_z = is_wide(slice.loss);
-  auto accuracy = map(capitalized(split) + " accuracy", slice.accuracy);
-  accuracy.z_label = "Accuracy";
-  return {.name = name, .panels = {loss, accuracy}, .panel_height = 330};
-}
 
 class LandscapeCommand : public Command {
  public:
@@ -185,8 +112,8 @@ class LandscapeCommand : public Command {
       std::cout << "barrier of the " << (split == std::string("test") ? "test" : "training")
                 << " loss: " << rounded_text(json["barrier"][split].get<double>(), 4) << "\n";
     }
-    write(json,
-          line_figure("line-" + name_of(run_, step_) + "-" + name_of(to_, to_step_), steps_, line));
+    write(json, measure::line_figure("line-" + name_of(run_, step_) + "-" + name_of(to_, to_step_),
+                                     steps_, line));
   }
 
   void make_plane(train::Experiment& experiment, const measure::Subject& subject) {
@@ -214,7 +141,8 @@ class LandscapeCommand : public Command {
     }
     // values[row][column]: the row is the step along the second direction
     json["values"] = {{slice_.split + "_loss", loss}, {slice_.split + "_accuracy", accuracy}};
-    write(json, plane_figure("plane-" + name_of(run_, step_), slice_.split, steps_, slice));
+    write(json,
+          measure::plane_figure("plane-" + name_of(run_, step_), slice_.split, steps_, slice));
   }
 
   // "tau0.1-39100"; underscores and dots stay, this is a file's name
@@ -238,8 +166,8 @@ class LandscapeCommand : public Command {
     report::write_figure(folder, figure);
     write_file(folder + "/" + figure.name + ".json", json.dump(2) + "\n");
     std::cout << "written: " << folder << "/" << figure.name << ".json, .csv, .gp" << std::endl;
-    report::draw_figures(folder, {figure.name});
-    std::cout << "drawn: " << folder << "/" << figure.name << ".png, .svg\n";
+    if (draw(folder, {figure.name}))
+      std::cout << "drawn: " << folder << "/" << figure.name << ".png, .svg\n";
   }
 
   measure::Landscape::Progress progress() const {

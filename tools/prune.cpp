@@ -4,10 +4,11 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "drawn.h"
 #include "experiments/figure1c.h"
 #include "experiments/pruning/curve.h"
 #include "experiments/pruning_comparison.h"
-#include "interrupt.h"
+#include "hooks.h"
 #include "train/saved_run.h"
 
 namespace unlazy::tools {
@@ -15,28 +16,10 @@ namespace {
 
 using experiments::PruningCurve;
 
-train::Hooks hooks_for(const Interrupt& interrupt) {
-  train::Hooks hooks;
-  hooks.on_line = [](const std::string& line) { std::cout << line << std::endl; };
-  hooks.should_stop = [&interrupt] { return interrupt.signal() != 0; };
-  return hooks;
-}
-
-int report_interrupt(const Interrupt& interrupt) {
-  std::cerr << "unlazy: interrupted; continue with the same command and --resume\n";
-  return 128 + interrupt.signal();
-}
-
 void report_comparison(const std::string& out, const std::string& name,
-                       const std::vector<PruningCurve>& curves, bool is_drawn) {
+                       const std::vector<PruningCurve>& curves) {
   std::cout << "\n" << experiments::comparison_text(curves);
-  if (is_drawn) {
-    std::cout << "done: " << out << "/figures/" << name << ".svg\n";
-  } else {
-    std::cout << "note: gnuplot is not installed, so the figure was not drawn; install gnuplot-nox "
-                 "and run: gnuplot "
-              << name << ".gp in " << out << "/figures\ndone: " << out << "\n";
-  }
+  draw_and_finish(out, name);
 }
 
 // What a user chooses. The tables are bound to the members, so it is never copied.
@@ -161,13 +144,13 @@ class Prune : public Command {
     const auto result = experiments::make_figure1c(choice_.figure, choice_.train, choice_.prune,
                                                    out, hooks_for(interrupt));
     if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
-    report_comparison(out, "fig1c", result.curves, result.is_drawn);
+    report_comparison(out, "fig1c", result.curves);
     return 0;
   }
 
   static void finish(const std::string& out, const std::vector<PruningCurve>& curves) {
-    report_comparison(out, "pruning", curves,
-                      experiments::write_comparison(out, "pruning", curves));
+    experiments::write_comparison(out, "pruning", curves);
+    report_comparison(out, "pruning", curves);
   }
 
   Choice choice_;

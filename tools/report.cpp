@@ -3,8 +3,9 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "drawn.h"
 #include "report/metrics.h"
-#include "report/run_figure.h"
+#include "train/run_figure.h"
 
 namespace unlazy::tools {
 namespace {
@@ -22,10 +23,11 @@ class Report : public Command {
     UNLAZY_CHECK_USAGE(!words.empty(), "report: name at least one run, such as runs/tau0.1");
     std::cout << report::run_table(words);
     if (!figures_.empty()) {
-      const auto figure = report::run_figure(words);
+      const auto figure = train::run_figure(words);
       report::write_figure(figures_, figure);
-      report::draw_figures(figures_, {figure.name});
-      std::cout << figures_ << "/" << figure.name << ".png, .svg, .csv, .gp\n";
+      const bool is_drawn = draw(figures_, {figure.name});
+      std::cout << figures_ << "/" << figure.name
+                << (is_drawn ? ".png, .svg, .csv, .gp\n" : ".csv, .gp\n");
     }
     return 0;
   }

@@ -9,11 +9,13 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "drawn.h"
 #include "interrupt.h"
 #include "report/figure.h"
-#include "synthetic/pictures.h"
-#include "synthetic/results.h"
-#include "synthetic/theory.h"
+#include "synthetic/records/pictures.h"
+#include "synthetic/records/results.h"
+#include "synthetic/theory/overlay.h"
+#include "synthetic/theory/theory.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
 
@@ -96,7 +98,7 @@ class Synthetic : public Command {
     synthetic::make_rule(choice_, first, problem.n);
     using Mode = train::RunDir::Mode;
     train::RunDir dir(folder, run_.overwrite ? Mode::kOverwrite : Mode::kNew);
-    dir.begin(train::stamp(options_, files(), {{"kernels", synthetic::kernels().name}}));
+    dir.begin(train::stamp(options_, files(), {{"vector_loops", synthetic::vector_loops().name}}));
 
     const Interrupt interrupt;
     const auto results = simulate(interrupt);
@@ -107,7 +109,7 @@ class Synthetic : public Command {
       return 128 + interrupt.signal();
     }
     if (run_.theory) write_theory(dir, results);
-    if (run_.figures) draw(folder, results);
+    if (run_.figures) draw_figures(folder, results);
     const auto divergence = synthetic::divergence_message(choice_, results);
     UNLAZY_CHECK(divergence.empty(), divergence, "\nwhat was recorded is in ", folder);
     dir.mark_done();
@@ -153,13 +155,15 @@ class Synthetic : public Command {
     std::cout << synthetic::to_text(report) << "\n";
   }
 
-  void draw(const std::string& folder, const std::vector<RunResult>& results) const {
+  void draw_figures(const std::string& folder, const std::vector<RunResult>& results) const {
+    auto figures = synthetic::figures(choice_, results);
+    if (auto overlay = synthetic::overlay_figure(choice_, results)) figures.push_back(*overlay);
     std::vector<std::string> names;
-    for (const auto& figure : synthetic::figures(choice_, results)) {
+    for (const auto& figure : figures) {
       report::write_figure(folder + "/figures", figure);
       names.push_back(figure.name);
     }
-    report::draw_figures(folder + "/figures", names);
+    draw(folder + "/figures", names);
   }
 
   synthetic::SyntheticOptions choice_;

@@ -80,7 +80,7 @@ Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOp
       }
     }
   }
-  result.is_drawn = write_comparison(out, "fig1c", result.curves);
+  write_comparison(out, "fig1c", result.curves);
   return result;
 }
 

@@ -25,7 +25,6 @@ OptionTable describe(Figure1cOptions& options);
 /// comparison into OUT. With train.run.resume what is finished is taken as it is.
 struct Figure1cResult {
   std::vector<PruningCurve> curves;
-  bool is_drawn = false;  // gnuplot was there
   train::Outcome outcome = train::Outcome::kDone;
 };
 Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOptions& train,

@@ -6,7 +6,6 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <set>
 
@@ -15,6 +14,7 @@
 #include "core/format.h"
 #include "core/safetensors.h"
 #include "experiments/linearised_run.h"
+#include "report/band.h"
 #include "report/figure.h"
 #include "report/metrics.h"
 #include "train/run_dir.h"
@@ -165,21 +165,15 @@ void check_measured(const train::TrainOptions& train) {
 // One seed's curves of the four runs, in the order of Perturbation::kinds().
 using Runs = std::vector<Curves>;
 
-Series banded(const std::vector<report::Curve>& seeds, const Kind& kind, int color) {
-  Series series{.label = kind.label, .x = seeds[0].epochs};
-  const auto n = static_cast<double>(seeds.size());
-  for (size_t i = 0; i < series.x.size(); ++i) {
-    double sum = 0, squares = 0;
-    for (const auto& curve : seeds) sum += curve.values.at(i);
-    for (const auto& curve : seeds) squares += std::pow(curve.values.at(i) - sum / n, 2);
-    series.y.push_back(sum / n);
-    if (seeds.size() < 2) continue;
-    const double deviation = std::sqrt(squares / (n - 1));
-    series.low.push_back(sum / n - deviation);
-    series.high.push_back(sum / n + deviation);
-  }
+Series banded(const std::vector<report::SeedCurve>& seeds, const Kind& kind, int color) {
+  const auto band = report::band_over_seeds(seeds);
+  Series series{.label = kind.label,
+                .x = band.steps,
+                .y = band.mean,
+                .low = band.low,
+                .high = band.high,
+                .color = color};
   if (kind.is_linear) series.style = Series::Style::kDashed;
-  series.color = color;
   return series;
 }
 
@@ -216,16 +210,17 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
   const bool is_relative = content.is_relative && seeds.size() > 1;
   if (is_relative) panel.y_label += ", relative to {/:Italic t} = 0";
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
-    std::vector<report::Curve> curves;
+    std::vector<report::SeedCurve> curves;
     for (const auto& runs : seeds) {
       const auto found = runs[kind].find(content.curve);
       if (found == runs[kind].end()) continue;
-      auto& curve = curves.emplace_back(found->second);
+      auto& curve = curves.emplace_back(found->second.epochs, found->second.values);
       if (!is_relative) continue;
       for (double& value : curve.values) value /= found->second.values.front();
     }
-    if (curves.size() == seeds.size())
-      panel.series.push_back(banded(curves, kinds[kind], static_cast<int>(kind)));
+    if (curves.size() != seeds.size()) continue;
+    auto series = banded(curves, kinds[kind], static_cast<int>(kind));
+    if (!series.x.empty()) panel.series.push_back(std::move(series));
   }
   if (!panel.series.empty()) panel.x_high = panel.series[0].x.back();
   if (content.is_loss) limit_axis(panel);
@@ -364,8 +359,8 @@ void write_statements(const std::string& path, const Comparison& comparison,
   write_file(path, json.dump(2) + "\n");
 }
 
-bool draw(const std::string& out, const std::string& name, const std::vector<Kind>& kinds,
-          const std::vector<Runs>& seeds) {
+report::Figure figure_of(const std::string& name, const std::vector<Kind>& kinds,
+                         const std::vector<Runs>& seeds) {
   constexpr Content kContents[] = {
       {"Training loss, true labels", "", "train_set_loss", true},
       {"Test loss", "", "test_loss", true},
@@ -379,10 +374,7 @@ bool draw(const std::string& out, const std::string& name, const std::vector<Kin
     figure.panels.push_back(std::move(panel));
   }
   if (figure.panels.size() == 3) figure.columns = {3};
-  report::write_figure(out + "/figures", figure);
-  if (!report::has_gnuplot()) return false;
-  report::draw_figures(out + "/figures", {name});
-  return true;
+  return figure;
 }
 
 }  // namespace
@@ -446,7 +438,7 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   }
   result.statements = statements_of(seeds, perturbation.text);
   write_statements(out + "/statements.json", result, options.seeds);
-  result.is_drawn = draw(out, name, kinds, seeds);
+  report::write_figure(out + "/figures", figure_of(name, kinds, seeds));
   folder.mark_done();
   return result;
 }

@@ -25,11 +25,6 @@ struct CompareOptions {
 };
 OptionTable describe(CompareOptions& options);
 
-/// One curve over all seeds: mean, and mean -+ standard deviation (none for a single seed).
-struct BandedCurve {
-  std::vector<double> x, mean, low, high;
-};
-
 /// One of the paper's statements, in numbers.
 struct Statement {
   std::string text;
@@ -40,13 +35,12 @@ struct Statement {
 struct Comparison {
   std::vector<Statement> statements;
   std::vector<double> lr;  // a seed
-  bool is_drawn = false;   // gnuplot was there
   train::Outcome outcome = train::Outcome::kDone;
 };
 
-/// Runs OUT/seedS/{clean,noise|sam,linear,linear-noise|linear-sam}, and writes OUT/figures/NAME.*,
-/// OUT/statements.json. With train.run.resume what is finished is taken as it is. Throws a misuse
-/// Error when `train` names neither noise nor SAM.
+/// Runs OUT/seedS/{clean,noise|sam,linear,linear-noise|linear-sam}, and writes
+/// OUT/figures/NAME.{csv,gp} and OUT/statements.json. With train.run.resume what is finished is
+/// taken as it is. Throws a misuse Error when `train` names neither noise nor SAM.
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
                         const std::string& out, const std::string& name, const train::Hooks& hooks);
 

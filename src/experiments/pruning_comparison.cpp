@@ -59,25 +59,22 @@ CurveGroup group_of(const Members& members, const std::string& label) {
   group.label = label;
   group.protocol = members[0]->protocol;
   group.num_seeds = static_cast<int64_t>(members.size());
+  std::vector<report::SeedCurve> seeds(members.size());
   for (size_t i = 0; i < members[0]->levels.size(); ++i) {
-    double sum = 0, low = 1, high = 0;
-    for (const auto* curve : members) {
-      UNLAZY_CHECK(curve->levels.size() == members[0]->levels.size() &&
-                       curve->levels[i].target == members[0]->levels[i].target,
+    for (size_t seed = 0; seed < members.size(); ++seed) {
+      const auto& curve = *members[seed];
+      UNLAZY_CHECK(curve.levels.size() == members[0]->levels.size() &&
+                       curve.levels[i].target == members[0]->levels[i].target,
                    "prune: the curves of '", group.label, "' (", members[0]->run, " and ",
-                   curve->run, ") have different levels; make them with the same --levels");
-      const double accuracy = curve->levels[i].accuracy;
-      sum += accuracy;
-      low = std::min(low, accuracy);
-      high = std::max(high, accuracy);
+                   curve.run, ") have different levels; make them with the same --levels");
+      seeds[seed].steps.push_back(static_cast<double>(i));
+      seeds[seed].values.push_back(curve.levels[i].accuracy);
     }
     group.density.push_back(members[0]->levels[i].density);
-    group.mean.push_back(sum / static_cast<double>(members.size()));
-    group.low.push_back(low);
-    group.high.push_back(high);
   }
-  group.area = area_under_curve(group.density, group.mean);
-  group.drop_density = density_of_drop(group.density, group.mean);
+  group.accuracy = report::band_over_seeds(seeds);
+  group.area = area_under_curve(group.density, group.accuracy.mean);
+  group.drop_density = density_of_drop(group.density, group.accuracy.mean);
   return group;
 }
 
@@ -102,13 +99,14 @@ report::Series series_of(const CurveGroup& group) {
   report::Series series;
   series.style = report::Series::Style::kLinePoints;
   series.label = group.label;
-  for (size_t i = 0; i < group.density.size(); ++i) {
-    series.x.push_back(100 * group.density[i]);
-    series.y.push_back(100 * group.mean[i]);
-    if (group.num_seeds < 2) continue;
-    series.low.push_back(100 * group.low[i]);
-    series.high.push_back(100 * group.high[i]);
-  }
+  const auto percent = [](std::vector<double> list) {
+    for (double& value : list) value *= 100;
+    return list;
+  };
+  series.x = percent(group.density);
+  series.y = percent(group.accuracy.mean);
+  series.low = percent(group.accuracy.low);
+  series.high = percent(group.accuracy.high);
   return series;
 }
 
@@ -132,7 +130,7 @@ void share_axis(report::Figure& figure) {
   }
 }
 
-// "Lines: means over 3 seeds; bands: lowest to highest": nothing without bands.
+// "Lines: means over 3 seeds; bands: ± 1 s.d.": nothing without bands.
 std::string title_of(const std::vector<CurveGroup>& groups) {
   int64_t fewest = groups[0].num_seeds, most = fewest;
   for (const auto& group : groups) {
@@ -142,7 +140,7 @@ std::string title_of(const std::vector<CurveGroup>& groups) {
   if (most < 2) return "";
   const auto count = fewest == most ? std::to_string(most)
                                     : std::to_string(fewest) + " to " + std::to_string(most);
-  return "Lines: means over " + count + " seeds; bands: from the lowest to the highest";
+  return "Lines: means over " + count + " seeds; bands: ± 1 s.d.";
 }
 
 report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
@@ -200,17 +198,18 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
   return kNan;
 }
 
-bool write_comparison(const std::string& folder, const std::string& name,
+void write_comparison(const std::string& folder, const std::string& name,
                       const std::vector<PruningCurve>& curves) {
   const auto groups = group_curves(curves);
   std::ostringstream rows, summary;
-  rows << "protocol,label,density,accuracy,accuracy_low,accuracy_high,seeds\n";
+  rows << "protocol,label,density,accuracy_mean,accuracy_sd,seeds\n";
   summary << "protocol,label,seeds,area_under_curve,density_of_1_point_drop\n";
   for (const auto& group : groups) {
-    for (size_t i = 0; i < group.density.size(); ++i) {
+    const auto &mean = group.accuracy.mean, &sd = group.accuracy.sd;
+    for (size_t i = 0; i < mean.size(); ++i) {
       rows << group.protocol << ',' << field(group.label) << ',' << number_text(group.density[i])
-           << ',' << number_text(group.mean[i]) << ',' << number_text(group.low[i]) << ','
-           << number_text(group.high[i]) << ',' << group.num_seeds << '\n';
+           << ',' << number_text(mean[i]) << ',' << number_text(sd.empty() ? kNan : sd[i]) << ','
+           << group.num_seeds << '\n';
     }
     summary << group.protocol << ',' << field(group.label) << ',' << group.num_seeds << ','
             << number_text(group.area) << ',' << number_text(group.drop_density) << '\n';
@@ -219,9 +218,6 @@ bool write_comparison(const std::string& folder, const std::string& name,
   write_file(folder + "/comparison.csv", rows.str());
   write_file(folder + "/summary.csv", summary.str());
   report::write_figure(folder + "/figures", figure_of(name, groups));
-  if (!report::has_gnuplot()) return false;
-  report::draw_figures(folder + "/figures", {name});
-  return true;
 }
 
 std::string comparison_text(const std::vector<PruningCurve>& curves) {
@@ -235,7 +231,7 @@ std::string comparison_text(const std::vector<PruningCurve>& curves) {
     };
     text << padded(group.protocol, 24) << padded(group.label, 16)
          << padded(std::to_string(group.num_seeds), 7)
-         << padded(rounded_text(group.mean.empty() ? kNan : group.mean[0]), 10)
+         << padded(rounded_text(group.accuracy.mean.empty() ? kNan : group.accuracy.mean[0]), 10)
          << padded(rounded_text(group.area, 3), 7) << rounded_text(group.drop_density, 3) << '\n';
   }
   return text.str();

@@ -1,11 +1,12 @@
 // Pruning curves of several runs in one picture, as in Figure 1c: accuracy against remaining
-// weights, a line a noise rate, a band over the seeds.
+// weights, a line a noise rate, its band the standard deviation over seeds.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "experiments/pruning/curve.h"
+#include "report/band.h"
 
 namespace unlazy::experiments {
 
@@ -13,10 +14,10 @@ namespace unlazy::experiments {
 struct CurveGroup {
   std::string label, protocol;  // settings in which groups of one label differ are in it
   int64_t num_seeds = 0;
-  std::vector<double> density;          // falling
-  std::vector<double> mean, low, high;  // accuracy, and its least and greatest value
-  double area = 0;                      // area_under_curve() of the mean
-  double drop_density = 0;              // density_of_drop() of the mean
+  std::vector<double> density;  // falling
+  report::Band accuracy;        // a step a level
+  double area = 0;              // area_under_curve() of the mean
+  double drop_density = 0;      // density_of_drop() of the mean
 };
 
 /// Groups curves whose protocol and settings are the same, in the order of their first member.
@@ -34,9 +35,8 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
                        double points = 0.01);
 
 /// Writes comparison.csv (a row a level of a group), summary.csv (a row a group) and
-/// figures/NAME.{csv,gp}, a panel a protocol. Draws the picture when gnuplot is there; returns
-/// whether it was.
-bool write_comparison(const std::string& folder, const std::string& name,
+/// figures/NAME.{csv,gp}, a panel a protocol.
+void write_comparison(const std::string& folder, const std::string& name,
                       const std::vector<PruningCurve>& curves);
 
 /// The same numbers as a table to read.

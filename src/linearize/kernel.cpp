@@ -24,8 +24,8 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "linearize/gram.h"
 #include "linearize/layers.h"
+#include "linearize/row_products.h"
 
 namespace unlazy::linearize {
 namespace {
@@ -421,7 +421,7 @@ class Assembly {
   int64_t num_train_;
   at::Tensor inputs_, outputs_;
   int64_t num_outputs_ = 0, rows_ = 0, for_pieces_ = 0, for_columns_ = 0;
-  std::optional<Gram> sum_;
+  std::optional<RowProducts> sum_;
 };
 
 }  // namespace

@@ -1,11 +1,11 @@
-// Options of the SAM family, and the size of the perturbation as a function of the step.
+// Options of the SAM family.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "core/options.h"
-#include "optim/schedule.h"
+#include "core/step.h"
 
 namespace unlazy::optim {
 
@@ -29,27 +29,5 @@ OptionTable describe(SharpnessOptions& options);
 
 /// Throws a misuse Error when --sam-m does not divide the batch.
 void check_group_size(const SharpnessOptions& options, int64_t batch_size);
-
-/// Which updates are perturbed, and how far:
-///   perturbed: start <= t < end and t - start a multiple of the interval
-///   constant   rho
-///   linear     from rho at the start to rho_end at the end
-///   cosine     the same along half a cosine wave
-///   lr         rho_end + (rho - rho_end) lr(t) / lr (Zhuang et al. 2022)
-class RhoSchedule {
- public:
-  /// `total_steps`: the length of training. Throws a misuse Error when nothing would be perturbed.
-  /// `lr` must outlive it.
-  RhoSchedule(const SharpnessOptions& options, const Schedule& lr, int64_t steps_per_epoch,
-              int64_t total_steps);
-  bool is_perturbed(int64_t step) const;
-  double rho(int64_t step) const;
-
- private:
-  std::string kind_;
-  double rho_, rho_end_;
-  int64_t interval_, start_, end_, last_;
-  const Schedule& lr_;
-};
 
 }  // namespace unlazy::optim

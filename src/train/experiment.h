@@ -17,8 +17,8 @@
 #include "optim/flat_parameters.h"
 #include "optim/loss.h"
 #include "optim/optimizer.h"
+#include "optim/rho_schedule.h"
 #include "optim/schedule.h"
-#include "optim/sharpness_options.h"
 #include "train/train_step.h"
 
 namespace unlazy::train {

@@ -14,8 +14,8 @@
 #include "optim/flat_parameters.h"
 #include "optim/loss.h"
 #include "optim/optimizer.h"
+#include "optim/rho_schedule.h"
 #include "optim/schedule.h"
-#include "optim/sharpness_options.h"
 
 namespace unlazy::train {
 

@@ -440,10 +440,12 @@ TEST(PruningComparison, SeedsOfALabelMakeABand) {
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].label, "flip 0.1");
   EXPECT_EQ(groups[0].num_seeds, 2);
-  EXPECT_DOUBLE_EQ(groups[0].mean[0], 0.85);
-  EXPECT_DOUBLE_EQ(groups[0].low[1], 0.5);
-  EXPECT_DOUBLE_EQ(groups[0].high[1], 0.6);
+  EXPECT_DOUBLE_EQ(groups[0].accuracy.mean[0], 0.85);
+  EXPECT_NEAR(groups[0].accuracy.sd[1], 0.1 / std::sqrt(2), 1e-12);
+  EXPECT_NEAR(groups[0].accuracy.low[1], 0.55 - 0.1 / std::sqrt(2), 1e-12);
+  EXPECT_NEAR(groups[0].accuracy.high[1], 0.55 + 0.1 / std::sqrt(2), 1e-12);
   EXPECT_EQ(groups[1].num_seeds, 1);
+  EXPECT_TRUE(groups[1].accuracy.sd.empty());
 }
 
 TEST(PruningComparison, TheSameSeedTwiceIsRefused) {
@@ -515,13 +517,20 @@ TEST(PruningComparison, WritesTablesAndPicture) {
   const testing::ScratchFolder folder;
   experiments::write_comparison(
       folder.path(), "pruning",
-      {curve_of("flip 0.1", 0, {0.8, 0.6}), curve_of("no noise", 0, {0.8, 0.79})});
+      {curve_of("flip 0.1", 0, {0.8, 0.6}), curve_of("no noise", 0, {0.8, 0.79}),
+       curve_of("no noise", 1, {0.8, 0.79})});
+  const auto rows = read_file(folder / "comparison.csv");
+  EXPECT_EQ(rows.substr(0, rows.find('\n')),
+            "protocol,label,density,accuracy_mean,accuracy_sd,seeds");
+  EXPECT_NE(rows.find("\none-shot,flip 0.1,1,0.8,nan,1\n"), std::string::npos) << rows;
+  EXPECT_NE(rows.find("\none-shot,no noise,1,0.8,0,2\n"), std::string::npos) << rows;
   const auto summary = read_file(folder / "summary.csv");
   EXPECT_EQ(summary.substr(0, summary.find('\n')),
             "protocol,label,seeds,area_under_curve,density_of_1_point_drop");
   EXPECT_NE(summary.find("\none-shot,flip 0.1,1,0.7,0.89125"), std::string::npos) << summary;
-  EXPECT_NE(summary.find("\none-shot,no noise,1,0.795,0.1\n"), std::string::npos) << summary;
-  EXPECT_TRUE(std::filesystem::exists(folder / "figures/pruning.gp"));
+  EXPECT_NE(summary.find("\none-shot,no noise,2,0.795,0.1\n"), std::string::npos) << summary;
+  EXPECT_NE(read_file(folder / "figures/pruning.gp").find("over 1 to 2 seeds; bands: ± 1 s.d."),
+            std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(folder / "figures/pruning.csv"));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "optim/rho_schedule.h"
 #include "support/expect_error.h"
 #include "support/quadratic.h"
 

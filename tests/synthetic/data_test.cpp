@@ -8,8 +8,8 @@
 #include "support/expect_error.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
+#include "synthetic/engine/problem.h"
 #include "synthetic/matrix_file.h"
-#include "synthetic/problem.h"
 #include "synthetic/support.h"
 
 namespace unlazy::synthetic {

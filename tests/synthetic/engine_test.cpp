@@ -1,6 +1,6 @@
 // The reduction to d + 1 neurons against all m of them, against LibTorch's autograd, and against
 // itself.
-#include "synthetic/engine.h"
+#include "synthetic/engine/engine.h"
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "synthetic/draws.h"
+#include "synthetic/engine/draws.h"
 #include "synthetic/support.h"
 
 namespace unlazy::synthetic {

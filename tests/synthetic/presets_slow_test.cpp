@@ -33,13 +33,13 @@ void expect_table(SyntheticOptions options, const std::vector<Expected>& table) 
   resolve(options);
   const auto results = simulate_all(options, 0);
   for (const auto& row : table) {
-    const Band band = band_over_seeds(results, 0, row.value);
+    const auto band = band_over_seeds(results, 0, row.value);
     const auto place =
-        std::find(band.step.begin(), band.step.end(), static_cast<double>(row.step)) -
-        band.step.begin();
+        std::find(band.steps.begin(), band.steps.end(), static_cast<double>(row.step)) -
+        band.steps.begin();
     const auto t = static_cast<size_t>(place);
-    ASSERT_LT(t, band.step.size()) << row.step;
-    const double spread = band.high[t] - band.mean[t];
+    ASSERT_LT(t, band.steps.size()) << row.step;
+    const double spread = band.sd.empty() ? 0 : band.sd[t];
     EXPECT_NEAR(band.mean[t], row.mean, 3 * spread + row.relative * row.mean)
         << "step " << row.step;
     EXPECT_LT(spread, 0.35 * row.mean)

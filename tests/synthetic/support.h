@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "synthetic/run.h"
+#include "synthetic/records/run.h"
 
 namespace unlazy::synthetic::testing {
 

@@ -1,14 +1,14 @@
-#include "synthetic/theory.h"
+#include "synthetic/theory/theory.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "support/expect_error.h"
-#include "synthetic/lazy_probe.h"
-#include "synthetic/phase_two.h"
-#include "synthetic/predictions.h"
 #include "synthetic/support.h"
+#include "synthetic/theory/lazy_probe.h"
+#include "synthetic/theory/phase_two.h"
+#include "synthetic/theory/predictions.h"
 
 namespace unlazy::synthetic {
 namespace {

@@ -11,8 +11,8 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "synthetic/engine.h"
-#include "synthetic/run.h"
+#include "synthetic/engine/engine.h"
+#include "synthetic/records/run.h"
 
 namespace unlazy::tools {
 namespace {
@@ -48,8 +48,9 @@ class BenchSynthetic : public Command {
     refuse_words("bench synthetic", words);
     const double floor = floor_nanoseconds();
     std::cout << "m " << choice_.width << ", d " << choice_.dim << ", n " << choice_.samples
-              << ", fp64, one sample a step; " << cpu_name() << ", " << synthetic::kernels().name
-              << " kernels; " << choice_.rounds << " rounds of " << choice_.steps << " steps\n"
+              << ", fp64, one sample a step; " << cpu_name() << ", "
+              << synthetic::vector_loops().name << " loops; " << choice_.rounds << " rounds of "
+              << choice_.steps << " steps\n"
               << "floor             " << rounded_text(floor, 3)
               << " ns a step: 2 (d + 1)^2 multiply-adds\n";
     for (const char* method : {"label-noise-sgd", "sam"}) {
@@ -127,7 +128,7 @@ class BenchSynthetic : public Command {
     double best = 0;
     for (int round = 0; round < 5; ++round) {
       const auto start = Clock::now();
-      const double done = synthetic::kernels().multiply_adds(2000000);
+      const double done = synthetic::vector_loops().multiply_adds(2000000);
       best = std::max(best, done / seconds_since(start));
     }
     return 2 * entries / best * 1e9;

@@ -1,0 +1,26 @@
+// Several seeds as one line with a band: mean and standard deviation.
+#pragma once
+
+#include <vector>
+
+namespace unlazy::report {
+
+/// The curve of one seed: a value at each step. Steps are numbers of any kind that tell the points
+/// of a curve apart (updates, epochs, levels), in any order, none twice.
+struct SeedCurve {
+  std::vector<double> steps, values;
+};
+
+/// What a Series shows of several seeds: x = steps, y = mean.
+struct Band {
+  std::vector<double> steps, mean;
+  std::vector<double> sd;         // of a sample, with n - 1; empty for a single seed
+  std::vector<double> low, high;  // mean -+ sd; empty for a single seed
+};
+
+/// Pairs the seeds by step: a point is kept where all of them have it, in the order of the first.
+/// Where a value is not finite neither is the band, which leaves a gap in a figure. Without seeds
+/// there are no points.
+Band band_over_seeds(const std::vector<SeedCurve>& seeds);
+
+}  // namespace unlazy::report
