@@ -7,6 +7,7 @@
 #include "support/expect_error.h"
 #include "synthetic/support.h"
 #include "synthetic/theory/lazy_probe.h"
+#include "synthetic/theory/overlay.h"
 #include "synthetic/theory/phase_two.h"
 #include "synthetic/theory/predictions.h"
 
@@ -127,6 +128,21 @@ TEST(SyntheticTheory, PhaseOneEquationFollowsTheRun) {
       EXPECT_NEAR(record.norm_mean, phase.norm[i], 0.05) << record.step;
     }
   }
+}
+
+TEST(SyntheticTheory, OverlayIsOfRunsThatThePredictionsAreAbout) {
+  auto options = testing::small_options("label-noise-sgd", 10, 4);
+  options.method.num_seeds = 2;
+  resolve(options);
+  const auto figure = overlay_figure(options, simulate_all(options, 1));
+  ASSERT_TRUE(figure.has_value());
+  ASSERT_EQ(figure->panels.size(), 3u);
+  const auto& measured = figure->panels[0].series[0];
+  EXPECT_EQ(measured.x.back(), 1000);
+  EXPECT_EQ(measured.low.size(), measured.x.size());
+  options = testing::small_options("sgd", 10, 4);
+  resolve(options);
+  EXPECT_FALSE(overlay_figure(options, simulate_all(options, 1)).has_value());
 }
 
 }  // namespace
