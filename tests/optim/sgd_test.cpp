@@ -33,7 +33,7 @@ std::vector<double> two_steps(const OptimizerOptions& options, const std::vector
   const auto lr = at::tensor(0.1, c10::kDouble);
   for (const auto& gradient : {first, second}) {
     sgd->step(
-        [&](bool, const Samples&) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); },
+        [&](bool, const Span&) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); },
         {.lr = lr});
   }
   const double* values = flat.values().const_data_ptr<double>();
@@ -54,7 +54,7 @@ TEST(Sgd, MomentumByHand) {
   options.momentum = 0.5;
   // v1 = g1, v2 = 0.5 g1 + g2: first entry 1 - 0.1 (1 + 3.5)
   expect_close(two_steps(options, {1, -1, 2}, {3, 1, 0}),
-              {1 - .1 * 4.5, 2 - .1 * (-1 + .5), 3 - .1 * (2 + 1)});
+               {1 - .1 * 4.5, 2 - .1 * (-1 + .5), 3 - .1 * (2 + 1)});
 }
 
 TEST(Sgd, NesterovByHand) {
@@ -79,7 +79,7 @@ TEST(Sgd, ClippingScalesTheGradientToTheNorm) {
   options.clip_norm = 1;
   // |g1| = 5 is scaled by 1/5 (torch adds 1e-6 to the norm), |g2| = 0.5 is left alone.
   expect_close(two_steps(options, {3, 4, 0}, {0.5, 0, 0}),
-              {1 - .1 * (3 / (5 + 1e-6) + .5), 2 - .1 * 4 / (5 + 1e-6), 3});
+               {1 - .1 * (3 / (5 + 1e-6) + .5), 2 - .1 * 4 / (5 + 1e-6), 3});
 }
 
 TEST(Sgd, NesterovNeedsMomentum) {

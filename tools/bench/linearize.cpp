@@ -102,7 +102,7 @@ class BenchLinearize : public Command {
                    optim::Optimizer& optimizer, const at::Tensor& x, const at::Tensor& y) {
     const auto lr = at::full({}, 1e-3, x.options()), rho = at::zeros({}, x.options());
     optimizer.step(
-        [&](bool, const optim::Samples&) {
+        [&](bool, const Span&) {
           parameters.zero_gradients();
           const at::AutoGradMode with_grad(true);
           (0.5 * (model.forward(x) - y).square().mean()).backward();
