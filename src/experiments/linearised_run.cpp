@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -22,9 +21,7 @@ namespace unlazy::experiments {
 namespace {
 
 at::Tensor all_images(const measure::LabelledReader& split) {
-  std::vector<int64_t> indices(static_cast<size_t>(split.labels.size(0)));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return split.reader.plain_batch(indices);
+  return split.reader.plain_batch(data::range(0, split.labels.size(0)));
 }
 
 class LinearisedRun {
@@ -124,9 +121,8 @@ class LinearisedRun {
     const at::NoGradGuard no_grad;
     const auto weights = network_.split(start_ + space_.displacement(network_, images_));
     TensorFile file{{}, {{"model", options_.model.name}, {"linearised", "true"}}};
-    size_t i = 0;
-    for (const auto& item : experiment_.model().module().named_parameters())
-      file.tensors.emplace_back(item.key(), weights[i++]);
+    for (size_t i = 0; i < weights.size(); ++i)
+      file.tensors.emplace_back(network_.names()[i], weights[i]);
     for (const auto& item : experiment_.model().module().named_buffers())
       file.tensors.emplace_back(item.key(), item.value());
     save_tensors(run_.file("linearised.safetensors"), file);

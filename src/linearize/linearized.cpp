@@ -47,13 +47,11 @@ LinearizedModule::LinearizedModule(const Network& network)
       network_(network),
       start_(std::make_shared<const Point>(network)) {
   const auto parts = network.split(start_->values().clone());
-  size_t i = 0;
-  for (const auto& item : network.module().named_parameters()) {
-    if (!item.value().requires_grad()) continue;
+  for (size_t i = 0; i < parts.size(); ++i) {
     // Module refuses dots in names, which its own tree gives them.
-    auto name = item.key();
+    auto name = network.names()[i];
     std::replace(name.begin(), name.end(), '.', '/');
-    register_parameter(name, parts[i++].clone());
+    register_parameter(name, parts[i].clone());
   }
 }
 

@@ -12,22 +12,10 @@
 
 #include "core/error.h"
 #include "models/norm.h"
+#include "models/parameters.h"
 
 namespace unlazy::linearize {
 namespace {
-
-// The tangents sit on the parameters only while this lives, also when the network throws.
-class DualLevel {
- public:
-  DualLevel() : level_(torch::autograd::forward_ad::enter_dual_level()) {}
-  ~DualLevel() { torch::autograd::forward_ad::exit_dual_level(level_); }
-  DualLevel(const DualLevel&) = delete;
-  DualLevel& operator=(const DualLevel&) = delete;
-  uint64_t number() const { return level_; }
-
- private:
-  uint64_t level_;
-};
 
 at::Tensor checked_outputs(at::Tensor outputs, const at::Tensor& inputs) {
   UNLAZY_CHECK(outputs.dim() == 2 && outputs.size(0) == inputs.size(0),
@@ -36,17 +24,38 @@ at::Tensor checked_outputs(at::Tensor outputs, const at::Tensor& inputs) {
   return outputs;
 }
 
+// Zeros at the constants of `network` where parts are defined.
+std::vector<at::Tensor> free_parts(const Network& network, std::vector<at::Tensor> parts) {
+  for (size_t i = 0; i < network.free().size(); ++i) {
+    if (parts[i].defined() && network.free()[i].defined()) parts[i] = parts[i] * network.free()[i];
+  }
+  return parts;
+}
+
 }  // namespace
 
 Network::Network(torch::nn::Module& module, Forward forward)
     : module_(module), forward_(std::move(forward)) {
-  for (const auto& parameter : module.parameters()) {
+  for (const auto& [name, parameter] : models::distinct_parameters(module)) {
     if (!parameter.requires_grad()) continue;
     parameters_.push_back(parameter);
+    names_.push_back(name);
     num_parameters_ += parameter.numel();
   }
   UNLAZY_CHECK(!parameters_.empty(),
                "linearize: the module has no parameters that require gradients");
+}
+
+void Network::set_free(std::vector<at::Tensor> free) {
+  UNLAZY_CHECK(free.size() == parameters_.size(), "linearize: wanted one tensor for each of the ",
+               parameters_.size(), " parameters, got ", free.size());
+  for (size_t i = 0; i < free.size(); ++i) {
+    UNLAZY_CHECK(!free[i].defined() || (free[i].sizes() == parameters_[i].sizes() &&
+                                        free[i].scalar_type() == c10::kBool),
+                 "linearize: wanted a Bool tensor of the shape of ", names_[i], ", ",
+                 parameters_[i].sizes());
+  }
+  free_ = std::move(free);
 }
 
 at::Tensor Network::operator()(const at::Tensor& inputs) const {
@@ -96,29 +105,20 @@ Point::Point(const Network& network) : values_(network.values()) {
 }
 
 AtPoint::AtPoint(const Network& network, const Point& point) {
-  const auto look_at = [&](const at::Tensor& tensor, const at::Tensor& values) {
-    tensors_.push_back(tensor);
-    before_.push_back(tensor.variable_data());
-    tensors_.back().set_data(values);
-  };
   const auto buffers = network.module().buffers();
   for (size_t i = 0; i < point.parameters_.size(); ++i)
-    look_at(network.parameters()[i], point.parameters_[i]);
-  for (size_t i = 0; i < buffers.size(); ++i) look_at(buffers[i], point.buffers_[i]);
-}
-
-AtPoint::~AtPoint() {
-  for (size_t i = 0; i < tensors_.size(); ++i) tensors_[i].set_data(before_[i]);
+    memory_.look_at(network.parameters()[i], point.parameters_[i]);
+  for (size_t i = 0; i < buffers.size(); ++i) memory_.look_at(buffers[i], point.buffers_[i]);
 }
 
 Jvp jvp(const Network& network, const at::Tensor& inputs, const at::Tensor& tangent) {
   const at::NoGradGuard no_grad;
-  const auto parts = network.split(tangent);
+  const auto parts = free_parts(network, network.split(tangent));
   const DualLevel level;
   for (size_t i = 0; i < parts.size(); ++i) {
     // Of the parameter's own strides, without sharing memory with `tangent`.
-    auto part = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
-    network.parameters()[i]._set_fw_grad(part, level.number(), /*is_inplace_op=*/false);
+    const auto part = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
+    level.set_tangent(network.parameters()[i], part);
   }
   const auto [value, derivative] = at::_unpack_dual(network(inputs), level.number());
   return {value.clone(), derivative.defined() ? derivative.clone() : at::zeros_like(value)};
@@ -140,7 +140,7 @@ Vjp vjp(const Network& network, const at::Tensor& inputs,
                                   /*create_graph=*/false, /*allow_unused=*/true);
   }
   const at::NoGradGuard no_grad;
-  return {outputs.detach(), network.flatten(parts)};
+  return {outputs.detach(), network.flatten(free_parts(network, std::move(parts)))};
 }
 
 Vjp vjp(const Network& network, const at::Tensor& inputs, const at::Tensor& cotangent) {
@@ -159,7 +159,7 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
                                              /*retain_graph=*/true, /*create_graph=*/false,
                                              /*allow_unused=*/true);
     const at::NoGradGuard no_grad;
-    rows[row - begin].copy_(network.flatten(parts));
+    rows[row - begin].copy_(network.flatten(free_parts(network, parts)));
   }
   return rows.detach();
 }
@@ -167,30 +167,6 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
 at::Tensor jacobian(const Network& network, const at::Tensor& inputs) {
   const at::NoGradGuard no_grad;
   return jacobian(network, inputs, 0, network(inputs).numel());
-}
-
-at::Tensor hessian_vector(const Network& network, const at::Tensor& inputs,
-                          const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
-                          const at::Tensor& v) {
-  std::vector<at::Tensor> parts;
-  const models::PlainOperators plain;
-  {
-    const at::AutoGradMode with_grad(true);
-    const auto directions = network.split(v);
-    const auto gradients =
-        torch::autograd::grad({loss(network(inputs))}, network.parameters(), {},
-                              /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
-    auto slope = at::zeros({}, v.options());
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].defined()) slope = slope + (gradients[i] * directions[i]).sum();
-    }
-    // A loss that is linear in the parameters has no graph behind its gradient.
-    if (!slope.requires_grad()) return at::zeros_like(v);
-    parts = torch::autograd::grad({slope}, network.parameters(), {}, /*retain_graph=*/false,
-                                  /*create_graph=*/false, /*allow_unused=*/true);
-  }
-  const at::NoGradGuard no_grad;
-  return network.flatten(parts);
 }
 
 }  // namespace unlazy::linearize

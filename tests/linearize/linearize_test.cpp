@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/one_hot.h>
@@ -12,8 +13,10 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randperm.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
@@ -84,21 +87,6 @@ TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
   for (const auto& parameter : module_.parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
 
-TEST_F(Linearize, HessianVectorIsTheSlopeOfTheGradient) {
-  const auto y = at::randn({6, 3}, kDouble);
-  const auto loss = [&](const at::Tensor& f) { return (f - y).square().mean(); };
-  const auto v = at::randn({network_.num_parameters()}, kDouble);
-  const auto product = hessian_vector(network_, x_, loss, v);
-  const auto gradient_at = [&](const at::Tensor& theta) {
-    network_.set_values(theta);
-    return vjp(network_, x_, [&](const at::Tensor& f) { return (f - y) * (2.0 / 18); }).gradient;
-  };
-  const auto theta = network_.values();
-  const double h = 1e-5;
-  const auto slope = (gradient_at(theta + v * h) - gradient_at(theta - v * h)) / (2 * h);
-  EXPECT_LT(relative(product, slope), 1e-8);
-}
-
 TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
   LinearizedModule linear(network_);
   EXPECT_TRUE(at::equal(linear.forward(x_), network_(x_)));
@@ -147,6 +135,82 @@ TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
   EXPECT_LT(relative(traced_kernel(network_, x_), trace_classes(expected, 3)), 1e-13);
   EXPECT_LT(relative(traced_kernel(network_, x_, {.is_generic = true}), trace_classes(expected, 3)),
             1e-13);
+}
+
+TEST_F(Linearize, ConstantEntriesHaveNoColumn) {
+  const auto whole = jacobian(network_, x_);
+  std::vector<at::Tensor> free, columns;
+  for (const auto& parameter : network_.parameters()) {
+    free.push_back(at::rand(parameter.sizes(), kDouble) > 0.5);
+    columns.push_back(free.back().reshape({-1}));
+  }
+  free[1] = at::Tensor();  // all of it is free
+  columns[1].fill_(true);
+  network_.set_free(free);
+  const auto j = whole * at::cat(columns);
+  EXPECT_TRUE(at::equal(jacobian(network_, x_), j));
+  const auto v = at::randn({network_.num_parameters()}, kDouble), c = at::randn({6, 3}, kDouble);
+  EXPECT_LT(relative(jvp(network_, x_, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
+  EXPECT_LT(relative(vjp(network_, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
+  const auto expected = at::mm(j, j.t());
+  for (const int64_t memory : {30'000, 1 << 30}) {  // in blocks and at once
+    EXPECT_LT(relative(kernel(network_, x_, {}, {.memory = memory, .batch = 4}).train, expected),
+              1e-13);
+  }
+  EXPECT_LT(relative(kernel(network_, x_, {}, {.is_generic = true}).train, expected), 1e-13);
+  EXPECT_LT(relative(traced_kernel(network_, x_), trace_classes(expected, 3)), 1e-13);
+}
+
+// A module that is registered under two names.
+class SharedNetwork : public torch::nn::Module {
+ public:
+  SharedNetwork() : shared(4, 4), head(4, 2) {
+    register_module("first", shared.ptr());
+    register_module("second", shared.ptr());
+    register_module("head", head.ptr());
+    to(torch::kDouble);
+  }
+  at::Tensor forward(const at::Tensor& x) {
+    return head->forward(at::tanh(shared->forward(at::tanh(shared->forward(x)))));
+  }
+  torch::nn::Linear shared, head;
+};
+
+TEST(LinearizeShared, AModuleRegisteredTwiceIsOneModule) {
+  at::manual_seed(4);
+  SharedNetwork module;
+  const auto x = at::randn({5, 4}, kDouble);
+  // The Jacobian by hand.
+  const auto f = module.forward(x).reshape({-1});
+  std::vector<at::Tensor> rows;
+  for (int64_t i = 0; i < f.numel(); ++i) {
+    std::vector<at::Tensor> row;
+    for (const auto& part : torch::autograd::grad(
+             {f[i]},
+             {module.shared->weight, module.shared->bias, module.head->weight, module.head->bias},
+             {}, /*retain_graph=*/true))
+      row.push_back(part.reshape({-1}));
+    rows.push_back(at::cat(row));
+  }
+  const auto j = at::stack(rows);
+  Network network(module);
+  EXPECT_EQ(network.num_parameters(), 30);
+  EXPECT_EQ(network.names(),
+            (std::vector<std::string>{"first.weight", "first.bias", "head.weight", "head.bias"}));
+  const auto k = at::mm(j, j.t());
+  EXPECT_LT(relative(kernel(network, x).train, k), 1e-13);
+  EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, k), 1e-13);
+  const auto v = at::randn({30}, kDouble);
+  EXPECT_LT(relative(jvp(network, x, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
+  LinearizedModule linear(network);
+  EXPECT_EQ(Network(linear).num_parameters(), 30);
+  // Two leaves that look at the same numbers have half of the derivatives each.
+  torch::nn::Linear other(4, 2);
+  other->weight.set_data(module.head->weight.detach());
+  module.register_module("other", other.ptr());
+  expect_error([&] { Network{module}; },
+               "parameters: head.weight and other.weight share memory but are two parameters; "
+               "register one module twice instead");
 }
 
 TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
@@ -331,7 +395,7 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
     };
     space.step(step, gradient, setting.is_minibatch ? batch : at::Tensor());
     optimizer->step(
-        [&](bool, const optim::Samples&) {
+        [&](bool, const Span&) {
           parameters.zero_gradients();
           loss(linear.forward(x.index_select(0, batch))).backward();
           parameters.collect_gradients(true);
