@@ -19,6 +19,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <cmath>
+#include <map>
 
 #include "linearize/kernel.h"
 #include "measure/loss_surface.h"
@@ -32,10 +33,26 @@ Subject on_split(const Subject& subject, const std::string& split) {
   return copy;
 }
 
+// The measured network; pruned weights are constants of it.
+linearize::Network network_of(const Subject& subject) {
+  linearize::Network network(subject.model);
+  const auto& parameters = subject.parameters;
+  if (!parameters.mask().defined()) return network;
+  std::map<std::string, at::Tensor> masks;
+  for (const auto& segment : parameters.segments()) {
+    if (segment.offset < parameters.num_weights())
+      masks[segment.name] = optim::FlatParameters::view(parameters.mask(), segment);
+  }
+  std::vector<at::Tensor> free;
+  for (const auto& name : network.names()) free.push_back(masks[name]);
+  network.set_free(std::move(free));
+  return network;
+}
+
 at::Tensor lazy_distance(const Subject& subject) {
   const at::NoGradGuard no_grad;
   LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
-  const linearize::Network network(subject.model);
+  const auto network = network_of(subject);
   const auto theta = network.values();
   std::vector<at::Tensor> now;
   surface.for_each_batch([&](const at::Tensor& images) { now.push_back(network(images)); });
@@ -77,7 +94,7 @@ std::vector<Value> measure_lazy_distance(const Subject& subject) {
 std::vector<Value> measure_ntk_change(const Subject& subject) {
   const at::NoGradGuard no_grad;
   LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
-  const linearize::Network network(subject.model);
+  const auto network = network_of(subject);
   std::vector<at::Tensor> batches;
   surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });
   const auto images = at::cat(batches);
