@@ -74,7 +74,7 @@ double begun_rate(double rate, const std::string& folder) {
 }
 
 // The kernel at the start, and what it says about the learning rate; kept beside the runs.
-linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
+linearise::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
                               int64_t seed, const std::string& folder) {
   auto start = base;
   start.run.seed = seed;
@@ -82,7 +82,7 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
   auto kernel = kernel_of(experiment, options.ntk_memory * kMebi);
   if (options.lr_fraction > 0) {
     base.schedule.lr =
-        options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
+        options.lr_fraction * linearise::max_learning_rate(kernel.train, base.optimizer.momentum);
     if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
   std::filesystem::create_directories(folder);
@@ -95,7 +95,7 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
 }
 
 train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks,
-                          const linearize::Kernel& kernel) {
+                          const linearise::Kernel& kernel) {
   if (train::is_finished(options)) return train::Outcome::kDone;
   options.run.overwrite |= options.run.resume;  // it takes seconds: begun ones start anew
   options.run.resume = false;

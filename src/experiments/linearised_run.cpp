@@ -14,8 +14,8 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/safetensors.h"
-#include "linearize/function_space.h"
-#include "linearize/network.h"
+#include "linearise/function_space.h"
+#include "linearise/network.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -26,7 +26,7 @@ at::Tensor all_images(const measure::LabelledReader& split) {
 
 class LinearisedRun {
  public:
-  LinearisedRun(train::Experiment& experiment, const linearize::Kernel& kernel, train::RunDir& run,
+  LinearisedRun(train::Experiment& experiment, const linearise::Kernel& kernel, train::RunDir& run,
                 const train::Hooks& hooks)
       : experiment_(experiment),
         options_(experiment.options()),
@@ -43,8 +43,8 @@ class LinearisedRun {
         std::max<int64_t>(1, options_.measure.every.in_iterations(experiment.steps_per_epoch()));
     if (options_.optimizer.weight_decay > 0) {
       space_.set_images_of_start(
-          linearize::jvp(network_, images_, start_).tangent,
-          linearize::jvp(network_, all_images(subject_.test), start_).tangent);
+          linearise::jvp(network_, images_, start_).tangent,
+          linearise::jvp(network_, all_images(subject_.test), start_).tangent);
     }
   }
 
@@ -131,8 +131,8 @@ class LinearisedRun {
   train::Experiment& experiment_;
   const train::TrainOptions& options_;
   measure::Subject subject_;
-  linearize::Network network_;
-  linearize::FunctionSpace space_;
+  linearise::Network network_;
+  linearise::FunctionSpace space_;
   train::Recorder recorder_;
   train::RunDir& run_;
   const train::Hooks& hooks_;
@@ -160,14 +160,14 @@ void check_linearisable(const train::TrainOptions& o) {
   UNLAZY_CHECK_USAGE(o.run.mask.empty(), "compare: --mask is not followed; leave it out");
 }
 
-linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
+linearise::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
   UNLAZY_CHECK_USAGE(experiment.compute().dtype != c10::kBFloat16,
                      "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
   const auto subject = experiment.subject();
   auto& module = experiment.model().module();
   const bool was_training = module.is_training();
   module.eval();
-  auto kernel = linearize::kernel(linearize::Network(experiment.model()), all_images(subject.train),
+  auto kernel = linearise::kernel(linearise::Network(experiment.model()), all_images(subject.train),
                                   all_images(subject.test), {.memory = memory});
   module.train(was_training);
   return kernel;
@@ -175,7 +175,7 @@ linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
 
 train::Outcome run_linearised(const train::TrainOptions& options,
                               const nlohmann::ordered_json& config, const train::Hooks& hooks,
-                              const linearize::Kernel& kernel) {
+                              const linearise::Kernel& kernel) {
   check_linearisable(options);
   train::Experiment experiment(options);
   train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite

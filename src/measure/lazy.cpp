@@ -21,7 +21,7 @@
 #include <cmath>
 #include <map>
 
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 #include "measure/loss_surface.h"
 
 namespace unlazy::measure {
@@ -34,8 +34,8 @@ Subject on_split(const Subject& subject, const std::string& split) {
 }
 
 // The measured network; pruned weights are constants of it.
-linearize::Network network_of(const Subject& subject) {
-  linearize::Network network(subject.model);
+linearise::Network network_of(const Subject& subject) {
+  linearise::Network network(subject.model);
   const auto& parameters = subject.parameters;
   if (!parameters.mask().defined()) return network;
   std::map<std::string, at::Tensor> masks;
@@ -61,7 +61,7 @@ at::Tensor lazy_distance(const Subject& subject) {
   auto squares = at::zeros({2}, moved.options().dtype(c10::kDouble));
   size_t i = 0;
   surface.for_each_batch([&](const at::Tensor& images) {
-    const auto start = linearize::jvp(network, images, moved);
+    const auto start = linearise::jvp(network, images, moved);
     const auto off = now[i++] - start.value - start.tangent;
     squares[0].add_(off.to(c10::kDouble).square().sum());
     squares[1].add_(start.tangent.to(c10::kDouble).square().sum());
@@ -98,14 +98,14 @@ std::vector<Value> measure_ntk_change(const Subject& subject) {
   std::vector<at::Tensor> batches;
   surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });
   const auto images = at::cat(batches);
-  const linearize::KernelOptions options{.batch = subject.batch_size};
-  const auto now = linearize::traced_kernel(network, images, options);
+  const linearise::KernelOptions options{.batch = subject.batch_size};
+  const auto now = linearise::traced_kernel(network, images, options);
   surface.point().copy_(subject.initial_values);
-  const auto start = linearize::traced_kernel(network, images, options);
+  const auto start = linearise::traced_kernel(network, images, options);
   const auto number = [](double value) { return at::tensor(value, c10::kDouble); };
   return {{"ntk_trace_ratio", now.trace().to(c10::kDouble) / start.trace().to(c10::kDouble)},
-          {"ntk_distance", number(linearize::kernel_distance(now, start))},
-          {"ntk_alignment", number(linearize::kernel_alignment(now, start))}};
+          {"ntk_distance", number(linearise::kernel_distance(now, start))},
+          {"ntk_alignment", number(linearise::kernel_alignment(now, start))}};
 }
 
 std::vector<Value> measure_first_layer(const Subject& subject) {

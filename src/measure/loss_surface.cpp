@@ -109,7 +109,7 @@ at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
   const auto direction = free_part(v);
   auto sum = at::zeros_like(point_);
   for (const auto& chunk : chunks({0, num_samples_})) {
-    const linearize::DualLevel level;
+    const linearise::DualLevel level;
     for (size_t i = 0; i < parameters_.size(); ++i) {
       level.set_tangent(parameters_[i],
                         FlatParameters::view(direction, subject_.parameters.segments()[i]));

@@ -17,7 +17,7 @@
 
 #include "core/rng.h"
 #include "core/span.h"
-#include "linearize/leaves.h"
+#include "linearise/leaves.h"
 #include "measure/evaluation_mode.h"
 #include "measure/measurement.h"
 #include "models/norm.h"
@@ -74,7 +74,7 @@ class LossSurface {
   models::PlainOperators plain_;
   std::vector<at::Tensor> parameters_;  // in the order of the segments
   at::Tensor point_;
-  linearize::OtherMemory memory_;
+  linearise::OtherMemory memory_;
 };
 
 /// A vector in the layout and on the device of `like` with entries from N(0, 1).

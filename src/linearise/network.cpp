@@ -1,4 +1,4 @@
-#include "linearize/network.h"
+#include "linearise/network.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -14,12 +14,12 @@
 #include "models/norm.h"
 #include "models/parameters.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 at::Tensor checked_outputs(at::Tensor outputs, const at::Tensor& inputs) {
   UNLAZY_CHECK(outputs.dim() == 2 && outputs.size(0) == inputs.size(0),
-               "linearize: the network must map [N, ...] to [N, K]; it mapped ", inputs.sizes(),
+               "linearise: the network must map [N, ...] to [N, K]; it mapped ", inputs.sizes(),
                " to ", outputs.sizes());
   return outputs;
 }
@@ -43,16 +43,16 @@ Network::Network(torch::nn::Module& module, Forward forward)
     num_parameters_ += parameter.numel();
   }
   UNLAZY_CHECK(!parameters_.empty(),
-               "linearize: the module has no parameters that require gradients");
+               "linearise: the module has no parameters that require gradients");
 }
 
 void Network::set_free(std::vector<at::Tensor> free) {
-  UNLAZY_CHECK(free.size() == parameters_.size(), "linearize: wanted one tensor for each of the ",
+  UNLAZY_CHECK(free.size() == parameters_.size(), "linearise: wanted one tensor for each of the ",
                parameters_.size(), " parameters, got ", free.size());
   for (size_t i = 0; i < free.size(); ++i) {
     UNLAZY_CHECK(!free[i].defined() || (free[i].sizes() == parameters_[i].sizes() &&
                                         free[i].scalar_type() == c10::kBool),
-                 "linearize: wanted a Bool tensor of the shape of ", names_[i], ", ",
+                 "linearise: wanted a Bool tensor of the shape of ", names_[i], ", ",
                  parameters_[i].sizes());
   }
   free_ = std::move(free);
@@ -64,7 +64,7 @@ at::Tensor Network::operator()(const at::Tensor& inputs) const {
 }
 
 at::Tensor Network::flatten(const std::vector<at::Tensor>& parts) const {
-  UNLAZY_CHECK(parts.size() == parameters_.size(), "linearize: wanted one tensor for each of the ",
+  UNLAZY_CHECK(parts.size() == parameters_.size(), "linearise: wanted one tensor for each of the ",
                parameters_.size(), " parameters, got ", parts.size());
   std::vector<at::Tensor> rows;
   for (size_t i = 0; i < parts.size(); ++i)
@@ -74,7 +74,7 @@ at::Tensor Network::flatten(const std::vector<at::Tensor>& parts) const {
 
 std::vector<at::Tensor> Network::split(const at::Tensor& flat) const {
   UNLAZY_CHECK(flat.dim() == 1 && flat.size(0) == num_parameters_,
-               "linearize: wanted a vector of the network's ", num_parameters_,
+               "linearise: wanted a vector of the network's ", num_parameters_,
                " parameters, got shape ", flat.sizes());
   std::vector<at::Tensor> parts;
   int64_t offset = 0;
@@ -133,7 +133,7 @@ Vjp vjp(const Network& network, const at::Tensor& inputs,
     outputs = network(inputs);
     const auto c = cotangent(outputs.detach());
     UNLAZY_CHECK(c.sizes() == outputs.sizes(),
-                 "linearize: the cotangent must have the shape of "
+                 "linearise: the cotangent must have the shape of "
                  "the outputs, ",
                  outputs.sizes(), ", got ", c.sizes());
     parts = torch::autograd::grad({outputs}, network.parameters(), {c}, /*retain_graph=*/false,
@@ -151,7 +151,7 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
   const at::AutoGradMode with_grad(true);
   const auto outputs = network(inputs).reshape({-1});
   UNLAZY_CHECK(0 <= begin && begin <= end && end <= outputs.numel(),
-               "linearize: rows of the Jacobian are 0 to ", outputs.numel(), ", got ", begin,
+               "linearise: rows of the Jacobian are 0 to ", outputs.numel(), ", got ", begin,
                " to ", end);
   auto rows = at::empty({end - begin, network.num_parameters()}, outputs.options());
   for (int64_t row = begin; row < end; ++row) {
@@ -169,4 +169,4 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs) {
   return jacobian(network, inputs, 0, network(inputs).numel());
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

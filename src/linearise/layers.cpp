@@ -1,4 +1,4 @@
-#include "linearize/layers.h"
+#include "linearise/layers.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -14,7 +14,7 @@
 #include <optional>
 #include <set>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 namespace ag = torch::autograd;
@@ -201,4 +201,4 @@ at::Tensor patches(const at::Tensor& input, const Use& use) {
       .reshape({x.size(0), places(0) * places(1), -1});
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -19,13 +19,13 @@
 #include <string>
 #include <vector>
 
-#include "linearize/leaves.h"
+#include "linearise/leaves.h"
 
 namespace torch::nn {
 class Module;
 }
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 using Forward = std::function<at::Tensor(const at::Tensor& inputs)>;
 
@@ -129,4 +129,4 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
 /// All N K rows.
 at::Tensor jacobian(const Network& network, const at::Tensor& inputs);
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 class Gram {
  public:
@@ -31,4 +31,4 @@ class Gram {
   bool is_traced_;
 };
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

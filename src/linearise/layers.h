@@ -17,7 +17,7 @@ namespace torch::autograd {
 struct Node;
 }
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 enum class Role { kConvolutionWeight, kLinearWeight, kScale, kShift };
 
@@ -48,4 +48,4 @@ std::vector<at::Tensor> derivatives_at(const at::Tensor& outputs, const at::Tens
 /// runs of the input's row.
 at::Tensor patches(const at::Tensor& input, const Use& use);
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 /// While one of these lives, tensors look at other memory; afterwards each at its own again, which
 /// nothing has written. So a network is at other parameters, in another dtype too, and comes back
@@ -44,4 +44,4 @@ class DualLevel {
   uint64_t number_;
 };
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

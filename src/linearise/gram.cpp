@@ -1,11 +1,11 @@
-#include "linearize/gram.h"
+#include "linearise/gram.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 Gram::Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
            const at::TensorOptions& options)
     : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), is_traced_(is_traced) {
@@ -75,4 +75,4 @@ void Gram::finish() {
   if (num_test_ > 0) test = by_sample(test, num_test_);
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -1,4 +1,4 @@
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -23,10 +23,10 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "linearize/gram.h"
-#include "linearize/layers.h"
+#include "linearise/gram.h"
+#include "linearise/layers.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 // Output channels [begin, end) of the layers' parameters that one backward pass serves.
@@ -436,4 +436,4 @@ at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
   return Assembly(network, inputs, {}, /*is_traced=*/true, options).result().train;
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -23,19 +23,19 @@
 #include <limits>
 
 #include "core/error.h"
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
-#include "linearize/layers.h"
-#include "linearize/linearized.h"
-#include "linearize/network.h"
-#include "linearize/predict.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
+#include "linearise/layers.h"
+#include "linearise/linearised.h"
+#include "linearise/network.h"
+#include "linearise/predict.h"
 #include "models/model.h"
 #include "networks.h"
 #include "optim/flat_parameters.h"
 #include "optim/optimizer.h"
 #include "support/expect_error.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 using unlazy::testing::expect_error;
@@ -46,15 +46,15 @@ double relative(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm()).item<double>();
 }
 
-class Linearize : public ::testing::Test {
+class Linearise : public ::testing::Test {
  protected:
-  Linearize() { at::manual_seed(3); }
+  Linearise() { at::manual_seed(3); }
   MixedNetwork module_;
   Network network_{module_};
   at::Tensor x_ = at::randn({6, 2, 7, 7}, kDouble), x_test_ = at::randn({4, 2, 7, 7}, kDouble);
 };
 
-TEST_F(Linearize, JvpIsTheSlopeOfTheOutputs) {
+TEST_F(Linearise, JvpIsTheSlopeOfTheOutputs) {
   const auto v = at::randn({network_.num_parameters()}, kDouble);
   const auto result = jvp(network_, x_, v);
   const at::NoGradGuard no_grad;
@@ -69,7 +69,7 @@ TEST_F(Linearize, JvpIsTheSlopeOfTheOutputs) {
   EXPECT_TRUE(at::equal(result.value, network_(x_)));
 }
 
-TEST_F(Linearize, JvpVjpAndJacobianAgree) {
+TEST_F(Linearise, JvpVjpAndJacobianAgree) {
   const auto v = at::randn({network_.num_parameters()}, kDouble);
   const auto c = at::randn({6, 3}, kDouble);
   const auto j = jacobian(network_, x_);
@@ -78,7 +78,7 @@ TEST_F(Linearize, JvpVjpAndJacobianAgree) {
   EXPECT_TRUE(at::equal(jacobian(network_, x_, 4, 9), j.narrow(0, 4, 5)));
 }
 
-TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
+TEST_F(Linearise, DerivativesLeaveTheModuleAsItWas) {
   const auto before = network_.values();
   jvp(network_, x_, before);
   vjp(network_, x_, at::randn({6, 3}, kDouble));
@@ -87,8 +87,8 @@ TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
   for (const auto& parameter : module_.parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
 
-TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
-  LinearizedModule linear(network_);
+TEST_F(Linearise, TheModuleStartsAtTheNetworkAndStaysThere) {
+  LinearisedModule linear(network_);
   EXPECT_TRUE(at::equal(linear.forward(x_), network_(x_)));
   const auto expected = network_(x_).detach();
   network_.set_values(network_.values() * 1.1);  // training on must not move the linearisation
@@ -96,8 +96,8 @@ TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
   EXPECT_TRUE(at::equal(linear.forward(x_), expected));
 }
 
-TEST_F(Linearize, TheModuleIsAffine) {
-  LinearizedModule linear(network_);
+TEST_F(Linearise, TheModuleIsAffine) {
+  LinearisedModule linear(network_);
   const auto j = jacobian(network_, x_);
   const auto f0 = network_(x_).detach();
   const Network as_network(linear, [&](const at::Tensor& x) { return linear.forward(x); });
@@ -108,11 +108,11 @@ TEST_F(Linearize, TheModuleIsAffine) {
   EXPECT_LT(relative(vjp(as_network, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
 }
 
-TEST(LinearizeLinear, ALinearModelIsItsLinearisation) {
+TEST(LineariseLinear, ALinearModelIsItsLinearisation) {
   at::manual_seed(1);
   torch::nn::Linear model(5, 2);
   model->to(torch::kDouble);
-  LinearizedModule linear{Network(*model)};
+  LinearisedModule linear{Network(*model)};
   const auto x = at::randn({7, 5}, kDouble);
   const Network network(*model), as_network(linear);
   const auto theta = at::randn({network.num_parameters()}, kDouble);
@@ -121,7 +121,7 @@ TEST(LinearizeLinear, ALinearModelIsItsLinearisation) {
   EXPECT_LT(relative(linear.forward(x), network(x)), 1e-14);
 }
 
-TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
+TEST_F(Linearise, KernelIsTheJacobianTimesItself) {
   const auto j = jacobian(network_, x_), j_test = jacobian(network_, x_test_);
   const auto expected = at::mm(j, j.t());
   for (const bool is_generic : {false, true}) {
@@ -137,7 +137,7 @@ TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
             1e-13);
 }
 
-TEST_F(Linearize, ConstantEntriesHaveNoColumn) {
+TEST_F(Linearise, ConstantEntriesHaveNoColumn) {
   const auto whole = jacobian(network_, x_);
   std::vector<at::Tensor> free, columns;
   for (const auto& parameter : network_.parameters()) {
@@ -176,7 +176,7 @@ class SharedNetwork : public torch::nn::Module {
   torch::nn::Linear shared, head;
 };
 
-TEST(LinearizeShared, AModuleRegisteredTwiceIsOneModule) {
+TEST(LineariseShared, AModuleRegisteredTwiceIsOneModule) {
   at::manual_seed(4);
   SharedNetwork module;
   const auto x = at::randn({5, 4}, kDouble);
@@ -202,7 +202,7 @@ TEST(LinearizeShared, AModuleRegisteredTwiceIsOneModule) {
   EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, k), 1e-13);
   const auto v = at::randn({30}, kDouble);
   EXPECT_LT(relative(jvp(network, x, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
-  LinearizedModule linear(network);
+  LinearisedModule linear(network);
   EXPECT_EQ(Network(linear).num_parameters(), 30);
   // Two leaves that look at the same numbers have half of the derivatives each.
   torch::nn::Linear other(4, 2);
@@ -213,7 +213,7 @@ TEST(LinearizeShared, AModuleRegisteredTwiceIsOneModule) {
                "register one module twice instead");
 }
 
-TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
+TEST_F(Linearise, KernelDoesNotDependOnBlocks) {
   const auto whole = kernel(network_, x_, x_test_);
   // Enough for the kernel and a few rows only: pieces of one channel, one column at a time.
   for (const int64_t memory : {30'000, 60'000}) {
@@ -223,7 +223,7 @@ TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
   }
 }
 
-TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
+TEST_F(Linearise, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
   const auto reference = kernel(network_, x_).train;
   module_.to(torch::kFloat);
   const auto x = x_.to(c10::kFloat);
@@ -236,7 +236,7 @@ TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
 }
 
 // The fast path serves every parameter of the project's networks: 10 passes, not 640.
-TEST(LinearizeModels, LayersAreKnown) {
+TEST(LineariseModels, LayersAreKnown) {
   for (const std::string name : {"ntk-wrn", "resnet20", "mlp", "wrn"}) {
     models::ModelOptions options;
     options.name = name;
@@ -255,7 +255,7 @@ TEST(LinearizeModels, LayersAreKnown) {
   }
 }
 
-TEST_F(Linearize, UnknownParametersAreFewOfTheMixedNetwork) {
+TEST_F(Linearise, UnknownParametersAreFewOfTheMixedNetwork) {
   const auto outputs = network_(x_);
   const auto layers = find_layers(outputs, network_.parameters());
   std::vector<std::string> names;
@@ -265,7 +265,7 @@ TEST_F(Linearize, UnknownParametersAreFewOfTheMixedNetwork) {
   EXPECT_EQ(others, (std::vector<std::string>{"gain", "shared.weight", "shared.bias"}));
 }
 
-TEST_F(Linearize, KernelErrors) {
+TEST_F(Linearise, KernelErrors) {
   module_.train();
   expect_error([&] { kernel(network_, x_); },
                "ntk: the module is in training mode and has buffers that each pass changes; call "
@@ -299,7 +299,7 @@ TEST_F(Linearize, KernelErrors) {
       },
       "ntk: the kernel has entries that are not finite");
   expect_error([&] { jvp(network_, x_, at::zeros({3}, kDouble)); },
-               "linearize: wanted a vector of the network's " +
+               "linearise: wanted a vector of the network's " +
                    std::to_string(network_.num_parameters()) + " parameters, got shape [3]");
 }
 
@@ -316,7 +316,7 @@ class CenteredNetwork : public torch::nn::Module {
   torch::nn::Linear linear{nullptr};
 };
 
-TEST(LinearizeInteracting, SamplesAreRefusedOrTakenWhole) {
+TEST(LineariseInteracting, SamplesAreRefusedOrTakenWhole) {
   at::manual_seed(2);
   CenteredNetwork module;
   const Network network(module);
@@ -328,7 +328,7 @@ TEST(LinearizeInteracting, SamplesAreRefusedOrTakenWhole) {
   EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, at::mm(j, j.t())), 1e-13);
 }
 
-TEST(LinearizeSpectrum, LargestLearningRateIsTheEdge) {
+TEST(LineariseSpectrum, LargestLearningRateIsTheEdge) {
   at::manual_seed(5);
   const auto a = at::randn({6, 6}, kDouble);
   const auto k = at::mm(a, a.t());
@@ -368,7 +368,7 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
   const auto theta0 = network.values();
   space.set_images_of_start(jvp(network, x, theta0).tangent, jvp(network, x_test, theta0).tangent);
 
-  LinearizedModule linear(network);
+  LinearisedModule linear(network);
   optim::FlatParameters parameters(linear, c10::kCPU, c10::kDouble);
   optim::OptimizerOptions options;
   options.name = setting.step.rho > 0 ? "sam" : "sgd";
@@ -428,7 +428,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Setting{"WeightDecay", {.weight_decay = 0.05}, true, false}),
     [](const auto& setting) { return setting.param.name; });
 
-TEST_F(Linearize, ClosedFormsAgreeWithStepsAndWithTheOde) {
+TEST_F(Linearise, ClosedFormsAgreeWithStepsAndWithTheOde) {
   const auto y = at::randn({6, 3}, kDouble);
   const auto k = kernel(network_, x_, x_test_);
   const auto gradient = [&](const at::Tensor& f) { return (f - y) / 18; };
@@ -452,7 +452,7 @@ TEST_F(Linearize, ClosedFormsAgreeWithStepsAndWithTheOde) {
 }
 
 // The flow of cross entropy against many small steps of descent, extrapolated to step 0.
-TEST_F(Linearize, OdeOfCrossEntropyIsTheLimitOfSmallSteps) {
+TEST_F(Linearise, OdeOfCrossEntropyIsTheLimitOfSmallSteps) {
   const auto labels = at::one_hot(at::arange(6, at::kLong).remainder(3), 3).to(c10::kDouble);
   const auto gradient = [&](const at::Tensor& f) { return (at::softmax(f, 1) - labels) / 6; };
   const auto k = kernel(network_, x_);
@@ -484,4 +484,4 @@ TEST(FunctionSpaceErrors, AreSaid) {
 }
 
 }  // namespace
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

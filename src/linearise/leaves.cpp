@@ -1,10 +1,10 @@
-#include "linearize/leaves.h"
+#include "linearise/leaves.h"
 
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 void OtherMemory::look_at(const at::Tensor& tensor, const at::Tensor& values) {
   before_.emplace_back(tensor, tensor.variable_data());
@@ -25,4 +25,4 @@ void DualLevel::set_tangent(const at::Tensor& tensor, const at::Tensor& tangent)
   tensor._set_fw_grad(tangent, number_, /*is_inplace_op=*/false);
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise
