@@ -14,7 +14,7 @@ target_compile_options(unlazy_tests PRIVATE $<$<CONFIG:Release>:-O1>)
 unlazy_build_fast(unlazy_tests)
 add_dependencies(unlazy_tests unlazy_cli)
 
-# The examples, programs that know the library only; tests/linearize/example_test.cpp and its like run them.
+# The examples, programs that know the library only; tests/linearise/example_test.cpp and its like run them.
 file(GLOB UNLAZY_EXAMPLES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/examples/*.cpp")
 foreach(source IN LISTS UNLAZY_EXAMPLES)
   get_filename_component(name "${source}" NAME_WE)

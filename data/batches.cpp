@@ -1,6 +1,7 @@
 #include "data/batches.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/rng.h"
@@ -67,6 +68,12 @@ std::vector<int64_t> BatchOrder::indices(int64_t step) {
   const int64_t begin = step % steps_per_epoch_ * batch_size_;
   const int64_t end = std::min(begin + batch_size_, num_samples_);
   return {order_.begin() + begin, order_.begin() + end};
+}
+
+std::vector<int64_t> range(int64_t begin, int64_t end) {
+  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  return indices;
 }
 
 BatchReader::BatchReader(const Dataset& dataset, const Normalization& normalization,

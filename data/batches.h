@@ -28,6 +28,9 @@ struct BatchOptions {
 };
 OptionTable describe(BatchOptions& options);
 
+/// Indices begin, begin + 1, .., end - 1, as readers take them.
+std::vector<int64_t> range(int64_t begin, int64_t end);
+
 /// The order of the samples.
 class BatchOrder {
  public:

@@ -1,9 +1,11 @@
-// Batch statistics without a trace: while one of these lives, normalisation layers in training mode
-// still normalise with the batch's statistics but leave the running ones alone. For the second pass
-// of SAM, and for measurements in training mode.
+// BatchNorm's running statistics under control: left alone by passes in training mode, or collected
+// anew. Covers the project's own normalisation layers (models/norm.h).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -13,8 +15,11 @@ class Module;
 
 namespace unlazy::models {
 
-/// Covers the project's own normalisation layers (models/norm.h) below `module`, which must outlive
-/// it.
+class Model;
+
+/// Batch statistics without a trace: while one of these lives, layers in training mode still
+/// normalise with the batch's statistics but leave the running ones alone. For the second pass of
+/// SAM, and for measurements in training mode. `module` must outlive it.
 class FrozenStatistics {
  public:
   explicit FrozenStatistics(torch::nn::Module& module);
@@ -27,8 +32,12 @@ class FrozenStatistics {
 };
 
 /// Running statistics computed anew: while one of these lives, passes in training mode leave the
-/// plain average of their batches' statistics (torch's momentum=None), not a moving one. For the
-/// same layers. Call next_batch() before each pass.
+/// average of their batches' statistics, each batch weighing as many as its samples, not a moving
+/// one. Call next_batch() before each pass. `module` must outlive it.
+///   mean      that of all samples, however they were cut into batches
+///   variance  the average of the batches' variances, as with torch's momentum=None (which weighs
+///             all batches alike): the spread of the batches' means is not in it, a share of
+///             1 / (samples of a batch) at most
 class AveragedStatistics {
  public:
   explicit AveragedStatistics(torch::nn::Module& module);
@@ -36,11 +45,17 @@ class AveragedStatistics {
   AveragedStatistics(const AveragedStatistics&) = delete;
   AveragedStatistics& operator=(const AveragedStatistics&) = delete;
 
-  void next_batch();
+  void next_batch(int64_t num_samples);
 
  private:
   std::vector<std::pair<double, double*>> momenta_;  // value before, place
-  int64_t num_batches_ = 0;
+  int64_t num_samples_ = 0;                          // so far
 };
+
+/// Replaces the running statistics of `model` by those of AveragedStatistics over the batches
+/// read(0) .. read(num_batches - 1), images [B, C, H, W]. No gradients are recorded; the module's
+/// mode is the one before.
+void recalibrate(Model& model, int64_t num_batches,
+                 const std::function<at::Tensor(int64_t batch)>& read);
 
 }  // namespace unlazy::models

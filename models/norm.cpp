@@ -13,7 +13,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "models/frozen_statistics.h"
 #include "models/fused_norm.h"
 
 namespace unlazy::models {
@@ -104,36 +103,6 @@ at::Tensor NormImpl::normalize(const at::Tensor& x) const {
   }
   return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum_, kEps,
                         /*cudnn_enabled=*/true);
-}
-
-FrozenStatistics::FrozenStatistics(torch::nn::Module& module) {
-  for (const auto& child : module.modules()) {
-    if (auto* norm = dynamic_cast<NormImpl*>(child.get())) {
-      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
-      norm->momentum_ = 0;
-    }
-  }
-}
-
-FrozenStatistics::~FrozenStatistics() {
-  for (const auto& [value, place] : momenta_) *place = value;
-}
-
-AveragedStatistics::AveragedStatistics(torch::nn::Module& module) {
-  for (const auto& child : module.modules()) {
-    if (auto* norm = dynamic_cast<NormImpl*>(child.get()))
-      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
-  }
-}
-
-AveragedStatistics::~AveragedStatistics() {
-  for (const auto& [value, place] : momenta_) *place = value;
-}
-
-// The first batch replaces what was there; the n-th has weight 1 / n.
-void AveragedStatistics::next_batch() {
-  ++num_batches_;
-  for (const auto& [value, place] : momenta_) *place = 1.0 / static_cast<double>(num_batches_);
 }
 
 }  // namespace unlazy::models

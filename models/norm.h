@@ -49,7 +49,7 @@ class PlainOperators {
  public:
   enum class Derivatives {
     kForward,  // a forward derivative, and one backward: ATen's layers, which the autograd graph
-               // names (linearize/layers.h)
+               // names (linearise/layers.h)
     kAll,      // also twice backward, and forward over backward, for which ATen's layers are taken
                // apart; in training mode of BatchNorm twice backward only
   };

@@ -8,6 +8,7 @@
 #include "models/init.h"
 #include "models/model.h"
 #include "models/ntk_layers.h"
+#include "models/parameters.h"
 
 namespace unlazy::models {
 
@@ -168,7 +169,8 @@ std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape&
 
 int64_t num_parameters(Model& model) {
   int64_t count = 0;
-  for (const auto& parameter : model.module().parameters()) count += parameter.numel();
+  for (const auto& [name, parameter] : distinct_parameters(model.module()))
+    count += parameter.numel();
   return count;
 }
 

@@ -18,7 +18,8 @@ namespace {
 
 namespace nn = torch::nn;
 
-ScaledConv2d conv(const ModelOptions& o, int64_t in, int64_t out, int64_t kernel, int64_t stride) {
+ScaledConv2d wide_conv(const ModelOptions& o, int64_t in, int64_t out, int64_t kernel,
+                       int64_t stride) {
   return ScaledConv2d(ConvShape{in, out, kernel, stride, Padding::kHalf, o.norm == "none"},
                       Parameterization{});
 }
@@ -27,10 +28,10 @@ class BlockImpl : public nn::Module {
  public:
   BlockImpl(const ModelOptions& o, int64_t in, int64_t out, int64_t stride) {
     bn1 = register_module("bn1", Norm(o.norm, in, o.group_norm_groups));
-    conv1 = register_module("conv1", conv(o, in, out, 3, stride));
+    conv1 = register_module("conv1", wide_conv(o, in, out, 3, stride));
     bn2 = register_module("bn2", Norm(o.norm, out, o.group_norm_groups));
-    conv2 = register_module("conv2", conv(o, out, out, 3, 1));
-    if (in != out) shortcut = register_module("convShortcut", conv(o, in, out, 1, stride));
+    conv2 = register_module("conv2", wide_conv(o, out, out, 3, 1));
+    if (in != out) shortcut = register_module("convShortcut", wide_conv(o, in, out, 1, stride));
   }
 
   at::Tensor forward(const at::Tensor& x) {
@@ -64,7 +65,7 @@ class WideResNet : public nn::Module, public Model {
  public:
   WideResNet(const ModelOptions& o, const InputShape& input) {
     const int64_t k = o.width_factor;
-    conv1 = register_module("conv1", conv(o, input.channels, 16, 3, 1));
+    conv1 = register_module("conv1", wide_conv(o, input.channels, 16, 3, 1));
     block1 = register_module("block1", Group(o, 16, 16 * k, 1));
     block2 = register_module("block2", Group(o, 16 * k, 32 * k, 2));
     block3 = register_module("block3", Group(o, 32 * k, 64 * k, 2));

@@ -26,7 +26,7 @@ struct Source {
 // A room sees those below it; rooms of one level do not see each other.
 const std::map<std::string, int> kLevels = {
     {"core", 0},  {"data", 1},        {"models", 1},    {"report", 1},  {"noise", 2},
-    {"optim", 2}, {"linearize", 2},   {"synthetic", 2}, {"measure", 3}, {"prune", 3},
+    {"optim", 2}, {"linearise", 2},   {"synthetic", 2}, {"measure", 3}, {"prune", 3},
     {"train", 4}, {"experiments", 5}, {"tools", 6}};
 // CUDA kernels and their launchers: a leaf that any room above core may use.
 const std::string kLeaf = "cuda";

@@ -12,16 +12,16 @@
 
 #include "core/error.h"
 #include "core/safetensors.h"
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
-#include "linearize/linearized.h"
-#include "linearize/predict.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
+#include "linearise/linearised.h"
+#include "linearise/predict.h"
 #include "models/model.h"
 
 namespace unlazy::experiments {
 namespace {
 
-using linearize::Network;
+using linearise::Network;
 
 std::string shape_text(at::IntArrayRef shape) { return internal::concat(shape); }
 
@@ -103,7 +103,7 @@ class Check {
     x_test_ = here(golden_.tensor(
         "x_test", {m, golden_.input.channels, golden_.input.height, golden_.input.width}));
     y_ = here(golden_.tensor("y_train", {n, k}));
-    kernel_ = linearize::kernel(network_, x_, x_test_);
+    kernel_ = linearise::kernel(network_, x_, x_test_);
   }
 
   std::vector<TensorError> run() {
@@ -111,8 +111,8 @@ class Check {
     compare("f_test", kernel_.test_outputs);
     compare("ntk_train", kernel_.train);
     compare("ntk_test", kernel_.test);
-    compare("ntk_traced", linearize::traced_kernel(network_, x_));
-    compare("lr_max", at::tensor(linearize::max_learning_rate(kernel_.train), c10::kDouble));
+    compare("ntk_traced", linearise::traced_kernel(network_, x_));
+    compare("lr_max", at::tensor(linearise::max_learning_rate(kernel_.train), c10::kDouble));
     in_function_space();
     predictions();
     in_weight_space();
@@ -165,7 +165,7 @@ class Check {
   }
 
   void in_function_space() {
-    linearize::FunctionSpace space(kernel_);
+    linearise::FunctionSpace space(kernel_);
     compare("lin_loss", losses([&] { return space.train_outputs(); },
                                [&] {
                                  space.step({.lr = golden_.lr},
@@ -176,8 +176,8 @@ class Check {
   }
 
   void predictions() {
-    const linearize::MsePrediction prediction(kernel_.train, kernel_.train_outputs, y_);
-    linearize::FunctionSpace space(kernel_);
+    const linearise::MsePrediction prediction(kernel_.train, kernel_.train_outputs, y_);
+    linearise::FunctionSpace space(kernel_);
     const auto set = [&](const at::Tensor& alpha) {
       space.set_state(alpha, at::zeros({}, alpha.options()));
     };
@@ -191,7 +191,7 @@ class Check {
 
   void in_weight_space() {
     const at::NoGradGuard no_grad;
-    linearize::LinearizedModule linear(network_);
+    linearise::LinearisedModule linear(network_);
     const Network as_network(linear);
     compare("lin_loss", losses([&] { return linear.forward(x_); }, [&] { descend(as_network); }),
             "weight space");
@@ -205,7 +205,7 @@ class Check {
     compare("gd_f_train", network_(x_));
   }
   void descend(const Network& network) const {
-    const auto result = linearize::vjp(network, x_, [&](const at::Tensor& f) { return slope(f); });
+    const auto result = linearise::vjp(network, x_, [&](const at::Tensor& f) { return slope(f); });
     network.set_values(network.values() - result.gradient * golden_.lr);
   }
 
@@ -214,7 +214,7 @@ class Check {
   std::shared_ptr<models::Model> model_;
   Network network_;
   at::Tensor x_, x_test_, y_;
-  linearize::Kernel kernel_;
+  linearise::Kernel kernel_;
   std::vector<TensorError> errors_;
 };
 

@@ -78,7 +78,7 @@ double begun_rate(double rate, const std::string& folder) {
 }
 
 // The kernel at the start, and what it says about the learning rate; kept beside the runs.
-linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
+linearise::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
                               int64_t seed, const std::string& folder) {
   auto start = base;
   start.run.seed = seed;
@@ -86,13 +86,13 @@ linearize::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
   auto kernel = kernel_of(experiment, options.ntk_memory * kMebi);
   if (options.lr_fraction > 0) {
     base.schedule.lr =
-        options.lr_fraction * linearize::max_learning_rate(kernel.train, base.optimizer.momentum);
+        options.lr_fraction * linearise::max_learning_rate(kernel.train, base.optimizer.momentum);
     if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
   return kernel;
 }
 
-void save_kernel(const linearize::Kernel& kernel, const std::string& folder) {
+void save_kernel(const linearise::Kernel& kernel, const std::string& folder) {
   make_folder(folder);
   save_tensors(folder + "/kernel.safetensors", {{{"ntk_train", kernel.train},
                                                  {"ntk_test", kernel.test},
@@ -102,7 +102,7 @@ void save_kernel(const linearize::Kernel& kernel, const std::string& folder) {
 }
 
 train::Outcome run_linear(train::TrainOptions options, const train::Hooks& hooks,
-                          const linearize::Kernel& kernel) {
+                          const linearise::Kernel& kernel) {
   if (train::is_finished(options, kCommand)) return train::Outcome::kDone;
   options.run.overwrite |= options.run.resume;  // it takes seconds: begun ones start anew
   options.run.resume = false;

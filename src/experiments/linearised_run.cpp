@@ -10,13 +10,12 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "core/error.h"
 #include "core/format.h"
 #include "core/safetensors.h"
-#include "linearize/function_space.h"
-#include "linearize/network.h"
+#include "linearise/function_space.h"
+#include "linearise/network.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
 
@@ -24,14 +23,12 @@ namespace unlazy::experiments {
 namespace {
 
 at::Tensor all_images(const measure::LabelledReader& split) {
-  std::vector<int64_t> indices(static_cast<size_t>(split.labels.size(0)));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return split.reader.plain_batch(indices);
+  return split.reader.plain_batch(data::range(0, split.labels.size(0)));
 }
 
 class LinearisedRun {
  public:
-  LinearisedRun(train::Experiment& experiment, const linearize::Kernel& kernel, train::RunDir& run,
+  LinearisedRun(train::Experiment& experiment, const linearise::Kernel& kernel, train::RunDir& run,
                 const train::Hooks& hooks)
       : experiment_(experiment),
         options_(experiment.options()),
@@ -48,8 +45,8 @@ class LinearisedRun {
         std::max<int64_t>(1, options_.measure.every.in_iterations(experiment.steps_per_epoch()));
     if (options_.optimizer.weight_decay > 0) {
       space_.set_images_of_start(
-          linearize::jvp(network_, images_, start_).tangent,
-          linearize::jvp(network_, all_images(subject_.test), start_).tangent);
+          linearise::jvp(network_, images_, start_).tangent,
+          linearise::jvp(network_, all_images(subject_.test), start_).tangent);
     }
   }
 
@@ -126,9 +123,8 @@ class LinearisedRun {
     const at::NoGradGuard no_grad;
     const auto weights = network_.split(start_ + space_.displacement(network_, images_));
     TensorFile file{{}, {{"model", options_.model.name}, {"linearised", "true"}}};
-    size_t i = 0;
-    for (const auto& item : experiment_.model().module().named_parameters())
-      file.tensors.emplace_back(item.key(), weights[i++]);
+    for (size_t i = 0; i < weights.size(); ++i)
+      file.tensors.emplace_back(network_.names()[i], weights[i]);
     for (const auto& item : experiment_.model().module().named_buffers())
       file.tensors.emplace_back(item.key(), item.value());
     save_tensors(run_.file("linearised.safetensors"), file);
@@ -137,8 +133,8 @@ class LinearisedRun {
   train::Experiment& experiment_;
   const train::TrainOptions& options_;
   measure::Subject subject_;
-  linearize::Network network_;
-  linearize::FunctionSpace space_;
+  linearise::Network network_;
+  linearise::FunctionSpace space_;
   train::Recorder recorder_;
   train::RunDir& run_;
   const train::Hooks& hooks_;
@@ -166,21 +162,21 @@ void check_linearisable(const train::TrainOptions& o) {
   UNLAZY_CHECK_USAGE(o.run.mask.empty(), "compare: --mask is not followed; leave it out");
 }
 
-linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
+linearise::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
   UNLAZY_CHECK_USAGE(experiment.compute().dtype != c10::kBFloat16,
                      "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
   const auto subject = experiment.subject();
   auto& module = experiment.model().module();
   const bool was_training = module.is_training();
   module.eval();
-  auto kernel = linearize::kernel(linearize::Network(experiment.model()), all_images(subject.train),
+  auto kernel = linearise::kernel(linearise::Network(experiment.model()), all_images(subject.train),
                                   all_images(subject.test), {.memory = memory});
   module.train(was_training);
   return kernel;
 }
 
 train::Outcome run_linearised(const train::TrainOptions& options, const std::string& command,
-                              const train::Hooks& hooks, const linearize::Kernel& kernel) {
+                              const train::Hooks& hooks, const linearise::Kernel& kernel) {
   check_linearisable(options);
   train::Experiment experiment(options);
   train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite

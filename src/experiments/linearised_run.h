@@ -1,13 +1,13 @@
 // The linearised network trained as `unlazy train` would train the network itself: same data, same
 // initialisation, same batches, learning rates and label noise, draw for draw; SGD or SAM, in
-// function space (linearize/function_space.h). The run directory holds config.json, metrics.csv
+// function space (linearise/function_space.h). The run directory holds config.json, metrics.csv
 // under the names that train uses, and in the end linearised.safetensors: the weights
 // theta0 + J^T alpha under the network's own names.
 #pragma once
 
 #include <string>
 
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 #include "train/experiment.h"
 #include "train/loop.h"
 
@@ -15,7 +15,7 @@ namespace unlazy::experiments {
 
 /// The network of an experiment where it stands, on its whole training and test set, in evaluation
 /// mode, in fp32 or fp64. Throws a misuse Error for bf16.
-linearize::Kernel kernel_of(train::Experiment& experiment, int64_t memory);
+linearise::Kernel kernel_of(train::Experiment& experiment, int64_t memory);
 
 /// Throws a misuse Error for options that function space does not follow: augmentation,
 /// optimizers but sgd and sam (normalised, of the whole batch), clipping, decay of a part.
@@ -24,6 +24,6 @@ void check_linearisable(const train::TrainOptions& options);
 /// Trains and records every --measure-every: train_set and test loss and accuracy,
 /// distance_from_init, first_layer_norm. `kernel` as of kernel_of(); `command`: whose run it is.
 train::Outcome run_linearised(const train::TrainOptions& options, const std::string& command,
-                              const train::Hooks& hooks, const linearize::Kernel& kernel);
+                              const train::Hooks& hooks, const linearise::Kernel& kernel);
 
 }  // namespace unlazy::experiments

@@ -4,8 +4,8 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <numeric>
 
+#include "core/span.h"
 #include "measure/evaluation_mode.h"
 #include "measure/measurement.h"
 
@@ -24,14 +24,13 @@ Evaluation evaluate(const Subject& subject, const LabelledReader& split) {
   const int64_t count = split.labels.size(0);
   auto sums = at::zeros({2}, split.labels.options().dtype(c10::kDouble));  // loss, number right
   for (int64_t begin = 0; begin < count; begin += subject.batch_size) {
-    const int64_t size = std::min(subject.batch_size, count - begin);
-    std::vector<int64_t> indices(static_cast<size_t>(size));
-    std::iota(indices.begin(), indices.end(), begin);
-    const auto labels = split.labels.narrow(0, begin, size);
-    const auto logits = subject.model.forward(split.reader.plain_batch(indices));
+    const Span span{begin, std::min(begin + subject.batch_size, count)};
+    const auto labels = span.of(split.labels);
+    const auto logits =
+        subject.model.forward(split.reader.plain_batch(data::range(span.begin, span.end)));
     const auto loss =
         subject.loss.mean(logits, subject.loss.clean_targets(labels, subject.num_classes));
-    sums[0].add_(loss.to(c10::kDouble) * static_cast<double>(size));
+    sums[0].add_(loss.to(c10::kDouble) * static_cast<double>(span.size()));
     sums[1].add_((logits.argmax(1) == labels).sum());
   }
   sums.div_(static_cast<double>(count));

@@ -1,9 +1,9 @@
 // Spectral density of the Hessian of the loss by stochastic Lanczos quadrature (Ghorbani,
 // Krishnan and Xiao 2019): Lanczos from random v gives nodes lambda_j and weights w_j with
 //   sum_j w_j p(lambda_j) = v . p(H) v / v . v   for polynomials p of degree < 2 m
-// and its mean over v is 1/P trace p(H). Written are the mean and the mean square of the
-// eigenvalues with standard errors, the range, the weight below 0, and the curve: the weights
-// smoothed with a Gaussian of 1 % of the range.
+// and its mean over v is 1/P trace p(H), with P the parameters that are not pruned. Written are the
+// mean and the mean square of the eigenvalues with standard errors, the range, the weight below 0,
+// and the curve: the weights smoothed with a Gaussian of 1 % of the range.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/exp.h>
@@ -38,13 +38,14 @@ std::vector<Value> measure_hessian_density(const Subject& subject) {
   LossSurface surface(subject);
   auto rng = probe_rng("hessian-density");
   std::vector<at::Tensor> nodes, weights, means, squares;
+  const int64_t steps = std::min(subject.probe.lanczos_steps, surface.num_free());
   int64_t num_products = 0;
   for (int64_t i = 0; i < subject.probe.probes; ++i) {
     const auto product = [&](const at::Tensor& v) {
-      subject.report(num_products++, subject.probe.probes * subject.probe.lanczos_steps);
+      subject.report(num_products++, subject.probe.probes * steps);
       return surface.hessian_vector(v);
     };
-    const auto found = lanczos(product, surface.signs(rng), subject.probe.lanczos_steps);
+    const auto found = lanczos(product, surface.signs(rng), steps);
     nodes.push_back(found.values);
     weights.push_back(found.weights / static_cast<double>(subject.probe.probes));
     means.push_back((found.weights * found.values).sum());

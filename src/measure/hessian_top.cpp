@@ -17,13 +17,13 @@ std::vector<Value> measure_hessian_top(const Subject& subject) {
   // The error of an eigenvalue is of second order in its residual: 1e-3 is far below what the
   // choice of samples changes.
   const double tolerance = surface.point().scalar_type() == c10::kDouble ? 1e-8 : 1e-3;
+  const int64_t steps = std::min(subject.probe.lanczos_steps, surface.num_free());
   int64_t num_products = 0;
   const auto product = [&](const at::Tensor& v) {
-    subject.report(num_products++, subject.probe.lanczos_steps);
+    subject.report(num_products++, steps);
     return surface.hessian_vector(v);
   };
-  const auto found = lanczos(product, surface.normals(rng), subject.probe.lanczos_steps,
-                             subject.probe.top, tolerance);
+  const auto found = lanczos(product, surface.normals(rng), steps, subject.probe.top, tolerance);
   const int64_t m = found.values.numel();
   const int64_t count = std::min(subject.probe.top, m);
   std::vector<Value> values;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/error.h"
 #include "measure/loss_surface.h"
@@ -113,8 +112,7 @@ at::Tensor filter_normalized_direction(const optim::FlatParameters& parameters, 
                                        Rng& rng) {
   const at::NoGradGuard no_grad;
   auto direction = normals_like(parameters.values(), rng);
-  if (parameters.mask().defined())
-    direction.narrow(0, 0, parameters.num_weights()).mul_(parameters.mask());
+  parameters.zero_pruned_(direction);
   for (const auto& segment : parameters.segments()) {
     auto d = optim::FlatParameters::view(direction, segment);
     if (d.dim() < 2 && !has_all) {
@@ -150,20 +148,12 @@ void Landscape::move(const at::Tensor& values, const std::vector<at::Tensor>& bu
 
 // The batches and crops depend on the options alone, so that points differ by their weights only.
 void Landscape::recalibrate() {
-  const at::NoGradGuard no_grad;
-  auto& module = subject_.model.module();
-  models::AveragedStatistics averaged(module);
-  const bool was_training = module.is_training();
-  module.train();
   const int64_t count = count_of(options_.statistics_samples, subject_.train);
-  for (int64_t begin = 0; begin < count; begin += subject_.batch_size) {
-    std::vector<int64_t> indices(static_cast<size_t>(std::min(subject_.batch_size, count - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    averaged.next_batch();
-    subject_.model.forward(
-        subject_.train.reader.training_batch(indices, /*step=*/begin / subject_.batch_size));
-  }
-  module.train(was_training);
+  const int64_t size = subject_.batch_size;
+  models::recalibrate(subject_.model, (count + size - 1) / size, [&](int64_t i) {
+    const auto indices = data::range(i * size, std::min((i + 1) * size, count));
+    return subject_.train.reader.training_batch(indices, /*step=*/i);
+  });
 }
 
 void Landscape::measure(const LabelledReader& split, Slice& slice) {

@@ -65,8 +65,8 @@ struct Slice {
 /// The running statistics of BatchNorm belong to the weights that they were collected with:
 ///   fixed        those of the checkpoint everywhere (on a line: of its start)
 ///   interpolate  on a line as the weights; variances, which would pass 0 outside, are kept >= 0
-///   recalibrate  at each point anew, as plain averages over training batches: what the networks on
-///                the way would have. Between two checkpoints of different runs the others show
+///   recalibrate  at each point anew over training batches (models::recalibrate): what the networks
+///                on the way would have. Between two checkpoints of different runs the others show
 ///                barriers that are theirs and not the weights' (Jordan et al. 2023).
 class Landscape {
  public:

@@ -19,8 +19,9 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <cmath>
+#include <map>
 
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 #include "measure/loss_surface.h"
 
 namespace unlazy::measure {
@@ -32,10 +33,26 @@ Subject on_split(const Subject& subject, const std::string& split) {
   return copy;
 }
 
+// The measured network; pruned weights are constants of it.
+linearise::Network network_of(const Subject& subject) {
+  linearise::Network network(subject.model);
+  const auto& parameters = subject.parameters;
+  if (!parameters.mask().defined()) return network;
+  std::map<std::string, at::Tensor> masks;
+  for (const auto& segment : parameters.segments()) {
+    if (segment.offset < parameters.num_weights())
+      masks[segment.name] = optim::FlatParameters::view(parameters.mask(), segment);
+  }
+  std::vector<at::Tensor> free;
+  for (const auto& name : network.names()) free.push_back(masks[name]);
+  network.set_free(std::move(free));
+  return network;
+}
+
 at::Tensor lazy_distance(const Subject& subject) {
   const at::NoGradGuard no_grad;
   LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
-  const linearize::Network network(subject.model);
+  const auto network = network_of(subject);
   const auto theta = network.values();
   std::vector<at::Tensor> now;
   surface.for_each_batch([&](const at::Tensor& images) { now.push_back(network(images)); });
@@ -44,7 +61,7 @@ at::Tensor lazy_distance(const Subject& subject) {
   auto squares = at::zeros({2}, moved.options().dtype(c10::kDouble));
   size_t i = 0;
   surface.for_each_batch([&](const at::Tensor& images) {
-    const auto start = linearize::jvp(network, images, moved);
+    const auto start = linearise::jvp(network, images, moved);
     const auto off = now[i++] - start.value - start.tangent;
     squares[0].add_(off.to(c10::kDouble).square().sum());
     squares[1].add_(start.tangent.to(c10::kDouble).square().sum());
@@ -77,18 +94,18 @@ std::vector<Value> measure_lazy_distance(const Subject& subject) {
 std::vector<Value> measure_ntk_change(const Subject& subject) {
   const at::NoGradGuard no_grad;
   LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
-  const linearize::Network network(subject.model);
+  const auto network = network_of(subject);
   std::vector<at::Tensor> batches;
   surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });
   const auto images = at::cat(batches);
-  const linearize::KernelOptions options{.batch = subject.batch_size};
-  const auto now = linearize::traced_kernel(network, images, options);
+  const linearise::KernelOptions options{.batch = subject.batch_size};
+  const auto now = linearise::traced_kernel(network, images, options);
   surface.point().copy_(subject.initial_values);
-  const auto start = linearize::traced_kernel(network, images, options);
+  const auto start = linearise::traced_kernel(network, images, options);
   const auto number = [](double value) { return at::tensor(value, c10::kDouble); };
   return {{"ntk_trace_ratio", now.trace().to(c10::kDouble) / start.trace().to(c10::kDouble)},
-          {"ntk_distance", number(linearize::kernel_distance(now, start))},
-          {"ntk_alignment", number(linearize::kernel_alignment(now, start))}};
+          {"ntk_distance", number(linearise::kernel_distance(now, start))},
+          {"ntk_alignment", number(linearise::kernel_alignment(now, start))}};
 }
 
 std::vector<Value> measure_first_layer(const Subject& subject) {

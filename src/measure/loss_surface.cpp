@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "core/error.h"
 
@@ -20,15 +19,6 @@ namespace unlazy::measure {
 namespace {
 
 using optim::FlatParameters;
-
-// Tangents live on a level; leaving it takes them off the tensors.
-struct DualLevel {
-  DualLevel() : number(torch::autograd::forward_ad::enter_dual_level()) {}
-  ~DualLevel() { torch::autograd::forward_ad::exit_dual_level(number); }
-  DualLevel(const DualLevel&) = delete;
-  DualLevel& operator=(const DualLevel&) = delete;
-  uint64_t number;
-};
 
 template <class Draw>
 at::Tensor drawn(const at::Tensor& like, at::IntArrayRef shape, const Draw& draw) {
@@ -53,13 +43,14 @@ LossSurface::LossSurface(const Subject& subject, models::PlainOperators::Derivat
     by_name[item.key()] = item.value();
   for (const auto& segment : subject.parameters.segments()) {
     auto& parameter = parameters_.emplace_back(by_name.at(segment.name));
-    before_.push_back(parameter.variable_data());
-    parameter.set_data(FlatParameters::view(point_, segment));
+    memory_.look_at(parameter, FlatParameters::view(point_, segment));
   }
 }
 
-LossSurface::~LossSurface() {
-  for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].set_data(before_[i]);
+int64_t LossSurface::num_free() const {
+  const auto& mask = subject_.parameters.mask();
+  if (!mask.defined()) return point_.numel();
+  return point_.numel() - mask.numel() + mask.sum().item<int64_t>();
 }
 
 std::vector<Span> LossSurface::chunks(const Span& span) const {
@@ -70,17 +61,14 @@ std::vector<Span> LossSurface::chunks(const Span& span) const {
 }
 
 at::Tensor LossSurface::images(const Span& span) {
-  std::vector<int64_t> indices(static_cast<size_t>(span.end - span.begin));
-  std::iota(indices.begin(), indices.end(), span.begin);
-  return data_.reader.plain_batch(indices).to(point_.scalar_type());
+  return data_.reader.plain_batch(data::range(span.begin, span.end)).to(point_.scalar_type());
 }
 
 at::Tensor LossSurface::logits(const Span& span) { return subject_.model.forward(images(span)); }
 
 at::Tensor LossSurface::mean_loss(const Span& span) {
-  const auto labels = data_.labels.narrow(0, span.begin, span.end - span.begin);
   return subject_.loss.differentiable_mean(
-      logits(span), subject_.loss.clean_targets(labels, subject_.num_classes));
+      logits(span), subject_.loss.clean_targets(span.of(data_.labels), subject_.num_classes));
 }
 
 at::Tensor LossSurface::flat(const std::vector<at::Tensor>& parts) const {
@@ -90,6 +78,7 @@ at::Tensor LossSurface::flat(const std::vector<at::Tensor>& parts) const {
     if (parts[i].defined())
       FlatParameters::view(out, subject_.parameters.segments()[i]).copy_(parts[i]);
   }
+  subject_.parameters.zero_pruned_(out);
   return out;
 }
 
@@ -97,7 +86,7 @@ at::Tensor LossSurface::loss() {
   at::NoGradGuard no_grad;
   auto sum = at::zeros({}, point_.options().dtype(c10::kDouble));
   for (const auto& chunk : chunks({0, num_samples_}))
-    sum.add_(mean_loss(chunk).to(c10::kDouble), static_cast<double>(chunk.end - chunk.begin));
+    sum.add_(mean_loss(chunk).to(c10::kDouble), static_cast<double>(chunk.size()));
   return sum.div_(static_cast<double>(num_samples_));
 }
 
@@ -110,20 +99,20 @@ at::Tensor LossSurface::gradient(const Span& span) {
       parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
     }
     at::NoGradGuard no_grad;
-    sum.add_(flat(parts), static_cast<double>(chunk.end - chunk.begin) /
-                              static_cast<double>(span.end - span.begin));
+    sum.add_(flat(parts), static_cast<double>(chunk.size()) / static_cast<double>(span.size()));
   }
   return sum;
 }
 
 // Forward over reverse: with the tangent v on the parameters, the gradient's own tangent is H v.
 at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
+  const auto direction = free_part(v);
   auto sum = at::zeros_like(point_);
   for (const auto& chunk : chunks({0, num_samples_})) {
-    const DualLevel level;
+    const linearise::DualLevel level;
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      parameters_[i]._set_fw_grad(FlatParameters::view(v, subject_.parameters.segments()[i]),
-                                  level.number, /*is_inplace_op=*/false);
+      level.set_tangent(parameters_[i],
+                        FlatParameters::view(direction, subject_.parameters.segments()[i]));
     }
     std::vector<at::Tensor> parts;
     {
@@ -131,11 +120,10 @@ at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
       parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
     }
     for (auto& part : parts) {
-      if (part.defined()) part = part._fw_grad(level.number);
+      if (part.defined()) part = part._fw_grad(level.number());
     }
     at::NoGradGuard no_grad;
-    sum.add_(flat(parts),
-             static_cast<double>(chunk.end - chunk.begin) / static_cast<double>(num_samples_));
+    sum.add_(flat(parts), static_cast<double>(chunk.size()) / static_cast<double>(num_samples_));
   }
   return sum;
 }
@@ -170,10 +158,17 @@ void LossSurface::for_each_forward(const std::function<void()>& before) {
 }
 
 at::Tensor LossSurface::signs(Rng& rng) const {
-  return drawn(point_, point_.sizes(), [&] { return rng.sign(); });
+  return free_part(drawn(point_, point_.sizes(), [&] { return rng.sign(); }));
 }
 
-at::Tensor LossSurface::normals(Rng& rng) const { return normals_like(point_, rng); }
+at::Tensor LossSurface::normals(Rng& rng) const { return free_part(normals_like(point_, rng)); }
+
+at::Tensor LossSurface::free_part(const at::Tensor& v) const {
+  if (!subject_.parameters.mask().defined()) return v;
+  auto part = v.clone();
+  subject_.parameters.zero_pruned_(part);
+  return part;
+}
 
 at::Tensor normals_like(const at::Tensor& like, Rng& rng) {
   return drawn(like, like.sizes(), [&] { return rng.normal(); });

@@ -32,7 +32,7 @@ class AdamW : public GradientStep {
  private:
   void begin_step() override { count_.add_(1); }
 
-  void update(const Places& places, double weight_decay, const at::Tensor& lr) override {
+  void update(const Span& places, double weight_decay, const at::Tensor& lr) override {
     at::_fused_adamw_({places.of(parameters_.values())}, {places.of(parameters_.gradients())},
                       {places.of(mean_)}, {places.of(square_)}, /*max_exp_avg_sqs=*/{}, {count_},
                       lr, options_.adam_beta1, options_.adam_beta2, weight_decay, options_.adam_eps,

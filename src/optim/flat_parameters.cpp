@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "models/parameters.h"
 
 namespace unlazy::optim {
 namespace {
@@ -25,16 +26,14 @@ std::string prefix_of(const std::string& name) { return name.substr(0, name.rfin
 // together.
 std::vector<Named> in_flat_order(torch::nn::Module& module) {
   std::set<std::string> normalizations;
-  for (const auto& item : module.named_parameters()) {
-    if (item.value().dim() == 1 && item.key().ends_with("weight"))
-      normalizations.insert(prefix_of(item.key()));
+  const auto parameters = models::distinct_parameters(module);
+  for (const auto& [name, parameter] : parameters) {
+    if (parameter.dim() == 1 && name.ends_with("weight")) normalizations.insert(prefix_of(name));
   }
   std::vector<Named> list;
-  for (const auto& item : module.named_parameters()) {
-    const int rank = normalizations.count(prefix_of(item.key())) ? 2
-                     : item.value().dim() >= 2                   ? 0
-                                                                 : 1;
-    list.push_back({item.key(), item.value(), rank});
+  for (const auto& [name, parameter] : parameters) {
+    const int rank = normalizations.count(prefix_of(name)) ? 2 : parameter.dim() >= 2 ? 0 : 1;
+    list.push_back({name, parameter, rank});
   }
   std::stable_sort(list.begin(), list.end(),
                    [](const Named& a, const Named& b) { return a.rank < b.rank; });
@@ -47,8 +46,8 @@ FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
                                c10::ScalarType dtype) {
   const bool is_bf16 = dtype == c10::kBFloat16;
   const c10::ScalarType master = is_bf16 ? c10::kFloat : dtype;
-  module.to(device, master);
   auto parameters = in_flat_order(module);
+  module.to(device, master);
   UNLAZY_CHECK(!parameters.empty(), "flat parameters: the network has no parameters");
 
   int64_t total = 0;

@@ -35,9 +35,9 @@ struct Segment {
 
 class FlatParameters {
  public:
-  /// Takes over the parameters of `module`: moves it to `device` and replaces each parameter's data
-  /// by a view. `dtype` is the dtype of forward and backward: Float, Double or BFloat16 (then the
-  /// master buffer is Float).
+  /// Takes over the parameters of `module`, each once (models/parameters.h): moves it to `device`
+  /// and replaces each parameter's data by a view. `dtype` is the dtype of forward and backward:
+  /// Float, Double or BFloat16 (then the master buffer is Float).
   FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype);
 
   /// [P] master values. Change them in place, then call publish().
@@ -68,12 +68,12 @@ class FlatParameters {
   const std::vector<Segment>& segments() const { return segments_; }
   /// The part of a flat buffer [P] that belongs to `segment`, in the parameter's shape.
   static at::Tensor view(const at::Tensor& flat, const Segment& segment);
+  /// Sets the pruned weights of a buffer `flat` [P] to 0; without a mask nothing.
+  void zero_pruned_(const at::Tensor& flat) const;
   /// A buffer of zeros in the layout of values().
   at::Tensor zeros_like_values() const;
 
  private:
-  void zero_pruned_(const at::Tensor& flat) const;
-
   std::vector<Segment> segments_;
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;

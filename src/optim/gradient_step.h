@@ -25,14 +25,10 @@ class GradientStep : public Optimizer {
   }
 
  protected:
-  /// Places [begin, end) of the flat buffers.
-  struct Places {
-    int64_t begin, end;
-    at::Tensor of(const at::Tensor& flat) const { return flat.narrow(0, begin, end - begin); }
-  };
   /// Once a step, before the updates.
   virtual void begin_step() {}
-  virtual void update(const Places& places, double weight_decay, const at::Tensor& lr) = 0;
+  /// Updates these places of the flat buffers.
+  virtual void update(const Span& places, double weight_decay, const at::Tensor& lr) = 0;
 
   OptimizerOptions options_;
   FlatParameters& parameters_;

@@ -14,6 +14,7 @@
 
 #include "core/options.h"
 #include "core/registry.h"
+#include "core/span.h"
 #include "optim/flat_parameters.h"
 #include "optim/sharpness_options.h"
 
@@ -34,16 +35,10 @@ struct OptimizerOptions {
 };
 OptionTable describe(OptimizerOptions& options);
 
-/// Samples [begin, end) of the batch.
-struct Samples {
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-
-/// Computes the gradient of the mean loss over `samples` at the parameters' present values into
-/// FlatParameters::gradients(). `updates_statistics`: whether BatchNorm's running statistics move
-/// and the samples count in the training curves (false in the second pass of SAM).
-using GradientPass = std::function<void(bool updates_statistics, const Samples& samples)>;
+/// Computes the gradient of the mean loss over `samples` of the batch at the parameters' present
+/// values into FlatParameters::gradients(). `updates_statistics`: whether BatchNorm's running
+/// statistics move and the samples count in the training curves (false in the second pass of SAM).
+using GradientPass = std::function<void(bool updates_statistics, const Span& samples)>;
 
 /// What changes from update to update. The tensors are scalars in the master's dtype on the device,
 /// so that a captured step can read them; the rest decides which operations run.

@@ -35,7 +35,7 @@ class Sgd : public GradientStep {
   }
 
  private:
-  void update(const Places& places, double weight_decay, const at::Tensor& lr) override {
+  void update(const Span& places, double weight_decay, const at::Tensor& lr) override {
     std::vector<at::Tensor> velocity;
     if (velocity_.defined()) velocity.push_back(places.of(velocity_));
     // The velocity starts at 0, so the first step needs no case of its own.

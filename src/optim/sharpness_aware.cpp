@@ -18,7 +18,7 @@ SharpnessAware::SharpnessAware(const OptimizerOptions& options, FlatParameters& 
 
 void SharpnessAware::step(const GradientPass& gradient, const StepInputs& inputs) {
   if (!inputs.is_perturbed) return base_->step(gradient, inputs);
-  base_->step([&](bool, const Samples&) { sharp_gradient(gradient, inputs); }, inputs);
+  base_->step([&](bool, const Span&) { sharp_gradient(gradient, inputs); }, inputs);
 }
 
 void SharpnessAware::sharp_gradient(const GradientPass& gradient, const StepInputs& inputs) {
@@ -27,15 +27,15 @@ void SharpnessAware::sharp_gradient(const GradientPass& gradient, const StepInpu
     return group_gradient(gradient, {0, count}, inputs.rho);
   sum_.zero_();
   for (int64_t begin = 0; begin < count; begin += group_size_) {
-    const Samples group{begin, std::min(begin + group_size_, count)};
+    const Span group{begin, std::min(begin + group_size_, count)};
     group_gradient(gradient, group, inputs.rho);
-    const auto share = static_cast<double>(group.end - group.begin) / static_cast<double>(count);
+    const auto share = static_cast<double>(group.size()) / static_cast<double>(count);
     sum_.add_(parameters_.gradients(), share);
   }
   parameters_.gradients().copy_(sum_);
 }
 
-void SharpnessAware::group_gradient(const GradientPass& gradient, const Samples& samples,
+void SharpnessAware::group_gradient(const GradientPass& gradient, const Span& samples,
                                     const at::Tensor& rho) {
   gradient(/*updates_statistics=*/true, samples);
   {

@@ -29,7 +29,7 @@ class SharpnessAware : public Optimizer {
 
  private:
   void sharp_gradient(const GradientPass& gradient, const StepInputs& inputs);
-  void group_gradient(const GradientPass& gradient, const Samples& samples, const at::Tensor& rho);
+  void group_gradient(const GradientPass& gradient, const Span& samples, const at::Tensor& rho);
 
   FlatParameters& parameters_;
   std::unique_ptr<Optimizer> base_;

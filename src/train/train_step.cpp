@@ -131,18 +131,15 @@ Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const 
 }
 
 void TrainStep::compute(const Batch& batch, bool is_perturbed) {
-  parts_.optimizer.step(
-      [&](bool updates_statistics, const optim::Samples& samples) {
-        gradient(batch, updates_statistics, samples);
-      },
-      {batch.lr, batch.rho, is_perturbed, batch.images.size(0)});
+  parts_.optimizer.step([&](bool updates_statistics,
+                            const Span& samples) { gradient(batch, updates_statistics, samples); },
+                        {batch.lr, batch.rho, is_perturbed, batch.images.size(0)});
 }
 
-void TrainStep::gradient(const Batch& batch, bool updates_statistics,
-                         const optim::Samples& samples) {
+void TrainStep::gradient(const Batch& batch, bool updates_statistics, const Span& samples) {
   std::optional<models::FrozenStatistics> frozen;
   if (!updates_statistics) frozen.emplace(parts_.model.module());
-  const int64_t count = samples.end - samples.begin;
+  const int64_t count = samples.size();
   const int64_t size = (count + parts_.num_parts - 1) / parts_.num_parts;
   parts_.parameters.zero_gradients();
   for (int64_t begin = samples.begin; begin < samples.end; begin += size) {

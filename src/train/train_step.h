@@ -88,7 +88,7 @@ class TrainStep {
  private:
   Batch stage(const std::vector<int64_t>& indices, int64_t step) const;
   void compute(const Batch& batch, bool is_perturbed);
-  void gradient(const Batch& batch, bool updates_statistics, const optim::Samples& samples);
+  void gradient(const Batch& batch, bool updates_statistics, const Span& samples);
   void account(const Batch& batch, const at::Tensor& logits, const at::Tensor& loss);
 
   StepParts parts_;

@@ -110,6 +110,11 @@ Dataset small_images(int64_t count, int64_t height, int64_t width) {
 constexpr Normalization kUnit = {{0, 0, 0}, {1, 1, 1}};
 constexpr Normalization kSome = {{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
 
+TEST(BatchReader, RangeIsHalfOpen) {
+  EXPECT_EQ(range(2, 5), (std::vector<int64_t>{2, 3, 4}));
+  EXPECT_TRUE(range(3, 3).empty());
+}
+
 TEST(BatchReader, PlainBatchIsTheNormalisedImage) {
   const auto set = small_images(4, 3, 5);
   const BatchReader reader(set, kSome, {}, 0, at::kCPU, at::kDouble);

@@ -13,7 +13,7 @@
 #include "core/safetensors.h"
 #include "experiments/lazy_comparison.h"
 #include "experiments/linearised_run.h"
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 #include "report/metrics.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -227,7 +227,7 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   EXPECT_NE(result.statements[5].text.find("kernel shrinks"), std::string::npos);
   // The learning rate is the part of the largest stable one that was asked for.
   const auto kernel = load_tensors(out + "/seed3/kernel.safetensors").at("ntk_train");
-  EXPECT_NEAR(result.lr[1] / linearize::max_learning_rate(kernel), 0.8, 1e-12);
+  EXPECT_NEAR(result.lr[1] / linearise::max_learning_rate(kernel), 0.8, 1e-12);
 }
 
 TEST(LazyComparison, LearningRateIsThatGivenWithoutAFraction) {
@@ -450,7 +450,7 @@ TEST(LazyComparison, DivergedLinearisationIsSaid) {
   options.run.out = scratch / "linear";
   train::Experiment experiment(options);
   const auto kernel = kernel_of(experiment, int64_t{1} << 30);
-  options.schedule.lr = 3 * linearize::max_learning_rate(kernel.train);
+  options.schedule.lr = 3 * linearise::max_learning_rate(kernel.train);
   try {
     run_linearised(options, Options("compare", train::describe(options)).to_json(), {}, kernel);
     FAIL();

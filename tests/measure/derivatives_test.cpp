@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -201,6 +203,90 @@ TEST(Derivatives, EstimatesAreWithinThreeStandardErrors) {
     if (value.name == "hessian_density_y") y = value.value;
   }
   EXPECT_NEAR((y.sum() * (x[1] - x[0])).item<double>(), 1, 1e-3) << "a density";
+}
+
+// Small under a random mask. The pruned weights are 0 with and without it.
+class Masked : public Small {
+ public:
+  Masked() {
+    mask = at::rand({parameters().num_weights()}) > 0.5;
+    parameters().set_mask(mask);
+    parameters().set_mask({});
+    hessian = dense_hessian();
+    free = at::ones({parameters().size()}, c10::kBool);
+    free.narrow(0, 0, mask.numel()).copy_(mask);
+    parameters().set_mask(mask);
+  }
+  // [F, F], of the free parameters.
+  at::Tensor free_hessian() const {
+    const auto places = free.nonzero().flatten();
+    return hessian.index_select(0, places).index_select(1, places);
+  }
+  at::Tensor mask, free, hessian;
+};
+
+TEST(MaskedDerivatives, HaveNoPartFromPrunedWeights) {
+  Masked small;
+  const auto subject = small.subject();
+  LossSurface surface(subject);
+  EXPECT_EQ(surface.num_free(), small.free.sum().item<int64_t>());
+  EXPECT_LT(surface.num_free(), 130);
+  auto rng = probe_rng("a direction");
+  const auto v = normals_like(surface.point(), rng);  // also along the pruned weights
+  const auto expected = small.hessian.mv(v * small.free) * small.free;
+  const auto product = surface.hessian_vector(v);
+  EXPECT_LT((product - expected).norm().item<double>(), 1e-14 * expected.norm().item<double>());
+  const auto pruned = small.free.logical_not();
+  for (const auto& part : {product, surface.gradient(), surface.gradient({3, 17}),
+                           surface.signs(rng), surface.normals(rng)}) {
+    EXPECT_EQ(part.masked_select(pruned).abs().max().item<double>(), 0);
+    EXPECT_GT(part.masked_select(small.free).abs().max().item<double>(), 0);
+  }
+}
+
+TEST(MaskedDerivatives, MeasurementsAreThoseOfTheFreeParameters) {
+  Masked small;
+  small.probe.probes = 6;
+  const auto hessian = small.free_hessian();
+  const auto eigenvalues = at::linalg_eigvalsh(hessian);
+  const int64_t count = hessian.size(0);
+  const double trace = hessian.trace().item<double>();
+  const auto density = measure_of("hessian-density", small);
+  EXPECT_NEAR(find(density, "hessian_density_mean"), trace / static_cast<double>(count),
+              3 * find(density, "hessian_density_mean_stderr"));
+  EXPECT_NEAR(find(density, "hessian_density_max"), eigenvalues[count - 1].item<double>(), 1e-6);
+  EXPECT_NEAR(find(density, "hessian_density_min"), eigenvalues[0].item<double>(), 1e-6);
+  EXPECT_NEAR(find(measure_of("hessian-top", small), "hessian_top_1"),
+              eigenvalues[count - 1].item<double>(), 1e-8);
+  small.probe.probes = 60;
+  const auto hutchinson = measure_of("hessian-trace", small);
+  EXPECT_NEAR(find(hutchinson, "hessian_trace"), trace,
+              3 * find(hutchinson, "hessian_trace_stderr"));
+}
+
+TEST(MaskedDerivatives, SquaredJacobianIsThatOfTheFreeParameters) {
+  Masked small;
+  small.probe.samples = 1;  // one chunk: norm(J^T v)^2 for one v
+  const auto subject = small.subject();
+  double all = 0, wanted = 0;
+  at::Tensor f;
+  auto rng = probe_rng("signs");
+  const auto images = subject.train.reader.plain_batch({0});
+  f = subject.model.forward(images);
+  std::vector<double> signs;
+  for (int64_t k = 0; k < 3; ++k) signs.push_back(rng.sign());
+  small.parameters().set_mask({});
+  small.parameters().zero_gradients();
+  (f * at::tensor(signs, c10::kDouble)).sum().backward();
+  small.parameters().collect_gradients(true);
+  const auto gradient = small.parameters().gradients().clone();
+  all = gradient.pow(2).sum().item<double>();
+  wanted = (gradient * small.free).pow(2).sum().item<double>();
+  small.parameters().set_mask(small.mask);
+  LossSurface surface(subject);
+  rng = probe_rng("signs");
+  EXPECT_NEAR(surface.squared_jacobian(rng).item<double>(), wanted, 1e-12 * wanted);
+  EXPECT_GT(all, 1.2 * wanted) << "a mask that changes nothing would pass";
 }
 
 TEST(Derivatives, NtkTraceIsThatOfTheJacobian) {

@@ -5,6 +5,8 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/stack.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -12,7 +14,6 @@
 
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "support/small_run.h"
 #include "train/experiment.h"
@@ -100,9 +101,7 @@ class Copy {
 };
 
 at::Tensor first_images(const LabelledReader& split) {
-  std::vector<int64_t> indices(kSamples);
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return split.reader.plain_batch(indices).to(c10::kDouble);
+  return split.reader.plain_batch(data::range(0, kSamples)).to(c10::kDouble);
 }
 
 double size_of(const at::Tensor& t) { return t.norm().item<double>(); }
@@ -184,6 +183,39 @@ TEST_P(LazyMeasurements, KernelChangeIsThatOfTheJacobians) {
   EXPECT_NEAR(measured.at("ntk_distance") / off, 1, 10 * tolerance_);
   EXPECT_NEAR(measured.at("ntk_alignment"),
               (now * start).sum().item<double>() / (size_of(now) * size_of(start)), tolerance_);
+}
+
+// Pruned weights are constants: they have no columns in the Jacobians.
+TEST_P(LazyMeasurements, PrunedWeightsAreNoDirections) {
+  auto& parameters = run_.parameters();
+  at::manual_seed(1);
+  parameters.set_mask(at::rand({parameters.num_weights()}) > 0.5);
+  parameters.zero_pruned_(run_.subject().initial_values);
+  train();
+  auto subject = run_.subject();
+  const auto measured = measured_numbers("ntk-change", subject);
+  const auto flat_mask = at::ones_like(parameters.values());
+  parameters.zero_pruned_(flat_mask);
+  std::map<std::string, at::Tensor> masks;
+  for (const auto& segment : parameters.segments())
+    masks[segment.name] = optim::FlatParameters::view(flat_mask, segment);
+  std::vector<at::Tensor> columns;  // as those of Copy::jacobian
+  for (const auto& item : run_.model().module().named_parameters())
+    columns.push_back(masks.at(item.key()).reshape({-1}).to(c10::kDouble));
+  const auto mask = at::cat(columns);
+  Copy copy(run_);
+  const auto images = first_images(subject.train);
+  copy.at_present();
+  const auto now = traced_kernel(copy.jacobian(images) * mask);
+  copy.at_start();
+  const auto start = traced_kernel(copy.jacobian(images) * mask);
+  EXPECT_NEAR(measured.at("ntk_trace_ratio"),
+              now.trace().item<double>() / start.trace().item<double>(), tolerance_);
+  EXPECT_NEAR(measured.at("ntk_distance") / (size_of(now - start) / size_of(start)), 1,
+              10 * tolerance_);
+  const double expected = distance(copy, images);
+  EXPECT_NEAR(measured_numbers("lazy-distance", subject).at("lazy_distance_train") / expected, 1,
+              tolerance_);
 }
 
 TEST_P(LazyMeasurements, FirstLayerIsThatOfTheMasterWeights) {

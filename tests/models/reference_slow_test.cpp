@@ -29,7 +29,7 @@ void expect_same_losses(const std::string& name, at::ScalarType dtype, double lr
   const auto losses = reference().at(name + ".losses");
   for (int64_t step = 0; step < losses.numel(); ++step) {
     double loss = 0;
-    const auto gradient = [&](bool, const optim::Samples&) {
+    const auto gradient = [&](bool, const Span&) {
       parameters.zero_gradients();
       const auto mean = loss_function.mean(model->forward(images), labels);
       mean.backward();

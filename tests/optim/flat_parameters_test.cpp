@@ -5,6 +5,7 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
 
 #include "models/model.h"
 
@@ -89,6 +90,25 @@ TEST(FlatParameters, CollectsGradientsOfSeveralPasses) {
               tolerance * whole.norm().item<double>());
     EXPECT_GT(whole.norm().item<double>(), 0);
   }
+}
+
+class LinearTwice : public torch::nn::Module {
+ public:
+  LinearTwice() : linear(4, 4) {
+    register_module("first", linear.ptr());
+    register_module("second", linear.ptr());
+  }
+  torch::nn::Linear linear;
+};
+
+TEST(FlatParameters, AModuleRegisteredTwiceHasOnePlace) {
+  LinearTwice module;
+  const FlatParameters flat(module, c10::kCPU, c10::kFloat);
+  EXPECT_EQ(flat.size(), 20);
+  ASSERT_EQ(flat.segments().size(), 2u);
+  EXPECT_EQ(flat.segments()[0].name, "first.weight");
+  flat.values().fill_(0.5);
+  EXPECT_TRUE((module.linear->weight == 0.5).all().item<bool>());
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ void compare_with_reference(const Reference& reference, const TensorFile& file,
   const auto images = file.at("images").to(dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const auto labels = file.at("labels");
   std::vector<double> losses;
-  const GradientPass gradient = [&](bool updates_statistics, const Samples& samples) {
+  const GradientPass gradient = [&](bool updates_statistics, const Span& samples) {
     std::optional<models::FrozenStatistics> frozen;
     if (!updates_statistics) frozen.emplace(model->module());
     const int64_t count = samples.end - samples.begin;

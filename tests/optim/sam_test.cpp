@@ -107,7 +107,7 @@ TEST(Sam, OneStepOfATwoLayerNetByHand) {
   TwoLayer net;
   FlatParameters flat(net, c10::kCPU, c10::kDouble);
   const auto input = at::tensor({1.0, -0.5, 2.0}, at::kDouble).view({3, 1});
-  const GradientPass gradient = [&](bool, const Samples&) {
+  const GradientPass gradient = [&](bool, const Span&) {
     flat.zero_gradients();
     ((net.a.matmul(net.W.matmul(input)) - y).pow(2).sum() * 0.5).backward();
     flat.collect_gradients(true);
@@ -257,7 +257,7 @@ TEST(Sam, SecondPassIsAtThePerturbedMasterAndTheWayBackIsExact) {
     const auto before = problem.flat().values().clone();
     std::vector<at::Tensor> at_pass;
     const GradientPass inner = problem.gradient();
-    const GradientPass spy = [&](bool updates, const Samples& samples) {
+    const GradientPass spy = [&](bool updates, const Span& samples) {
       at_pass.push_back(problem.flat().values().clone());
       inner(updates, samples);
     };

@@ -33,7 +33,7 @@ std::vector<double> two_steps(const OptimizerOptions& options, const std::vector
   const auto lr = at::tensor(0.1, c10::kDouble);
   for (const auto& gradient : {first, second}) {
     sgd->step(
-        [&](bool, const Samples&) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); },
+        [&](bool, const Span&) { flat.gradients().copy_(at::tensor(gradient, c10::kDouble)); },
         {.lr = lr});
   }
   const double* values = flat.values().const_data_ptr<double>();

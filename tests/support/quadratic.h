@@ -29,7 +29,7 @@ class Quadratic : public torch::nn::Module {
 
   /// By backward through the network's own parameters, which are bf16 copies in bf16 training.
   optim::GradientPass gradient() {
-    return [this](bool updates_statistics, const optim::Samples& samples) {
+    return [this](bool updates_statistics, const Span& samples) {
       passes.push_back({updates_statistics, samples});
       flat_->zero_gradients();
       const auto h = curvatures();
@@ -58,7 +58,7 @@ class Quadratic : public torch::nn::Module {
 
   struct Pass {
     bool updates_statistics;
-    optim::Samples samples;
+    Span samples;
   };
   std::vector<Pass> passes;  // as they were asked for
 

@@ -3,7 +3,7 @@
 namespace unlazy::tools {
 
 MakeCommand make_bench_synthetic, make_bench_train, make_bench_prune, make_bench_sparse,
-    make_bench_linearize;
+    make_bench_linearise;
 
 const Registry<MakeCommand>& benchmarks() {
   static const Registry<MakeCommand> registry(
@@ -12,8 +12,8 @@ const Registry<MakeCommand>& benchmarks() {
           {"synthetic", "steps of the two-layer linear network, beside their floor",
            make_bench_synthetic},
           {"train", "one training step: images/s, and where the time goes", make_bench_train},
-          {"linearize", "an NTK-parameterised network, its kernel and its linearisation",
-           make_bench_linearize},
+          {"linearise", "an NTK-parameterised network, its kernel and its linearisation",
+           make_bench_linearise},
           {"prune", "levels of a pruning curve, beside torch.nn.utils.prune", make_bench_prune},
           {"sparse", "layers with pruned weights, dense against sparse: where a mask saves time",
            make_bench_sparse},

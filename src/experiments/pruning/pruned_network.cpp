@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 
 #include "core/safetensors.h"
+#include "core/span.h"
 #include "models/frozen_statistics.h"
 #include "models/weights.h"
 #include "models/winograd.h"
@@ -61,14 +61,8 @@ void PrunedNetwork::apply(const at::Tensor& mask) {
 }
 
 void PrunedNetwork::recalibrate(int64_t num_batches) {
-  const at::NoGradGuard no_grad;
-  auto& module = experiment_.model().module();
-  models::AveragedStatistics averaged(module);
-  module.train();
-  for (int64_t i = 0; i < std::min(num_batches, experiment_.steps_per_epoch()); ++i) {
-    averaged.next_batch();
-    experiment_.model().forward(experiment_.read_batch(i));
-  }
+  models::recalibrate(experiment_.model(), std::min(num_batches, experiment_.steps_per_epoch()),
+                      [&](int64_t i) { return experiment_.read_batch(i); });
 }
 
 CurveLevel PrunedNetwork::evaluate(double target) {
@@ -110,13 +104,12 @@ at::Tensor PrunedNetwork::gradients(int64_t num_batches) {
   const int64_t total = std::min(num_batches * size, subject.train.labels.size(0));
   parameters().zero_gradients();
   for (int64_t begin = 0; begin < total; begin += size) {
-    std::vector<int64_t> indices(static_cast<size_t>(std::min(size, total - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const auto length = static_cast<int64_t>(indices.size());
-    const auto targets = subject.loss.clean_targets(subject.train.labels.narrow(0, begin, length),
-                                                    subject.num_classes);
-    const auto logits = subject.model.forward(subject.train.reader.plain_batch(indices));
-    const double share = static_cast<double>(length) / static_cast<double>(total);
+    const Span span{begin, std::min(begin + size, total)};
+    const auto targets =
+        subject.loss.clean_targets(span.of(subject.train.labels), subject.num_classes);
+    const auto logits =
+        subject.model.forward(subject.train.reader.plain_batch(data::range(span.begin, span.end)));
+    const double share = static_cast<double>(span.size()) / static_cast<double>(total);
     (subject.loss.mean(logits, targets) * share).backward();
     parameters().collect_gradients(/*is_first=*/begin == 0);
   }

@@ -29,8 +29,8 @@ class PrunedNetwork {
   prune::Candidate candidate(const prune::Criterion& criterion, int64_t gradient_batches);
   /// Puts the loaded weights and statistics under the mask.
   void apply(const at::Tensor& mask);
-  /// Replaces BatchNorm's running statistics by their average over the first `num_batches` training
-  /// batches (at most an epoch, augmented as in training).
+  /// Replaces BatchNorm's running statistics by those of the first `num_batches` training batches
+  /// (at most an epoch, augmented as in training), as models::recalibrate.
   void recalibrate(int64_t num_batches);
   /// Test loss and accuracy, and what is left under the mask that was applied. Waits for the
   /// device.

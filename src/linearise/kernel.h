@@ -14,10 +14,10 @@
 
 #include <cstdint>
 
-#include "linearize/network.h"
-#include "linearize/spectrum.h"  // what kernels are asked for
+#include "linearise/network.h"
+#include "linearise/spectrum.h"  // what kernels are asked for
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 struct KernelOptions {
   int64_t memory = int64_t{1} << 30;  // bytes at most for the kernel and its working space, > 0
@@ -46,4 +46,4 @@ Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options = {});
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

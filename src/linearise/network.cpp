@@ -1,4 +1,4 @@
-#include "linearize/network.h"
+#include "linearise/network.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -12,41 +12,50 @@
 
 #include "core/error.h"
 #include "models/norm.h"
+#include "models/parameters.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
-
-// The tangents sit on the parameters only while this lives, also when the network throws.
-class DualLevel {
- public:
-  DualLevel() : level_(torch::autograd::forward_ad::enter_dual_level()) {}
-  ~DualLevel() { torch::autograd::forward_ad::exit_dual_level(level_); }
-  DualLevel(const DualLevel&) = delete;
-  DualLevel& operator=(const DualLevel&) = delete;
-  uint64_t number() const { return level_; }
-
- private:
-  uint64_t level_;
-};
 
 at::Tensor checked_outputs(at::Tensor outputs, const at::Tensor& inputs) {
   UNLAZY_CHECK(outputs.dim() == 2 && outputs.size(0) == inputs.size(0),
-               "linearize: the network must map [N, ...] to [N, K]; it mapped ", inputs.sizes(),
+               "linearise: the network must map [N, ...] to [N, K]; it mapped ", inputs.sizes(),
                " to ", outputs.sizes());
   return outputs;
+}
+
+// Zeros at the constants of `network` where parts are defined.
+std::vector<at::Tensor> free_parts(const Network& network, std::vector<at::Tensor> parts) {
+  for (size_t i = 0; i < network.free().size(); ++i) {
+    if (parts[i].defined() && network.free()[i].defined()) parts[i] = parts[i] * network.free()[i];
+  }
+  return parts;
 }
 
 }  // namespace
 
 Network::Network(torch::nn::Module& module, Forward forward)
     : module_(module), forward_(std::move(forward)) {
-  for (const auto& parameter : module.parameters()) {
+  for (const auto& [name, parameter] : models::distinct_parameters(module)) {
     if (!parameter.requires_grad()) continue;
     parameters_.push_back(parameter);
+    names_.push_back(name);
     num_parameters_ += parameter.numel();
   }
   UNLAZY_CHECK(!parameters_.empty(),
-               "linearize: the module has no parameters that require gradients");
+               "linearise: the module has no parameters that require gradients");
+}
+
+void Network::set_free(std::vector<at::Tensor> free) {
+  UNLAZY_CHECK(free.size() == parameters_.size(), "linearise: wanted one tensor for each of the ",
+               parameters_.size(), " parameters, got ", free.size());
+  for (size_t i = 0; i < free.size(); ++i) {
+    UNLAZY_CHECK(!free[i].defined() || (free[i].sizes() == parameters_[i].sizes() &&
+                                        free[i].scalar_type() == c10::kBool),
+                 "linearise: wanted a Bool tensor of the shape of ", names_[i], ", ",
+                 parameters_[i].sizes());
+  }
+  free_ = std::move(free);
 }
 
 at::Tensor Network::operator()(const at::Tensor& inputs) const {
@@ -55,7 +64,7 @@ at::Tensor Network::operator()(const at::Tensor& inputs) const {
 }
 
 at::Tensor Network::flatten(const std::vector<at::Tensor>& parts) const {
-  UNLAZY_CHECK(parts.size() == parameters_.size(), "linearize: wanted one tensor for each of the ",
+  UNLAZY_CHECK(parts.size() == parameters_.size(), "linearise: wanted one tensor for each of the ",
                parameters_.size(), " parameters, got ", parts.size());
   std::vector<at::Tensor> rows;
   for (size_t i = 0; i < parts.size(); ++i)
@@ -65,7 +74,7 @@ at::Tensor Network::flatten(const std::vector<at::Tensor>& parts) const {
 
 std::vector<at::Tensor> Network::split(const at::Tensor& flat) const {
   UNLAZY_CHECK(flat.dim() == 1 && flat.size(0) == num_parameters_,
-               "linearize: wanted a vector of the network's ", num_parameters_,
+               "linearise: wanted a vector of the network's ", num_parameters_,
                " parameters, got shape ", flat.sizes());
   std::vector<at::Tensor> parts;
   int64_t offset = 0;
@@ -96,29 +105,20 @@ Point::Point(const Network& network) : values_(network.values()) {
 }
 
 AtPoint::AtPoint(const Network& network, const Point& point) {
-  const auto look_at = [&](const at::Tensor& tensor, const at::Tensor& values) {
-    tensors_.push_back(tensor);
-    before_.push_back(tensor.variable_data());
-    tensors_.back().set_data(values);
-  };
   const auto buffers = network.module().buffers();
   for (size_t i = 0; i < point.parameters_.size(); ++i)
-    look_at(network.parameters()[i], point.parameters_[i]);
-  for (size_t i = 0; i < buffers.size(); ++i) look_at(buffers[i], point.buffers_[i]);
-}
-
-AtPoint::~AtPoint() {
-  for (size_t i = 0; i < tensors_.size(); ++i) tensors_[i].set_data(before_[i]);
+    memory_.look_at(network.parameters()[i], point.parameters_[i]);
+  for (size_t i = 0; i < buffers.size(); ++i) memory_.look_at(buffers[i], point.buffers_[i]);
 }
 
 Jvp jvp(const Network& network, const at::Tensor& inputs, const at::Tensor& tangent) {
   const at::NoGradGuard no_grad;
-  const auto parts = network.split(tangent);
+  const auto parts = free_parts(network, network.split(tangent));
   const DualLevel level;
   for (size_t i = 0; i < parts.size(); ++i) {
     // Of the parameter's own strides, without sharing memory with `tangent`.
-    auto part = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
-    network.parameters()[i]._set_fw_grad(part, level.number(), /*is_inplace_op=*/false);
+    const auto part = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
+    level.set_tangent(network.parameters()[i], part);
   }
   const auto [value, derivative] = at::_unpack_dual(network(inputs), level.number());
   return {value.clone(), derivative.defined() ? derivative.clone() : at::zeros_like(value)};
@@ -133,14 +133,14 @@ Vjp vjp(const Network& network, const at::Tensor& inputs,
     outputs = network(inputs);
     const auto c = cotangent(outputs.detach());
     UNLAZY_CHECK(c.sizes() == outputs.sizes(),
-                 "linearize: the cotangent must have the shape of "
+                 "linearise: the cotangent must have the shape of "
                  "the outputs, ",
                  outputs.sizes(), ", got ", c.sizes());
     parts = torch::autograd::grad({outputs}, network.parameters(), {c}, /*retain_graph=*/false,
                                   /*create_graph=*/false, /*allow_unused=*/true);
   }
   const at::NoGradGuard no_grad;
-  return {outputs.detach(), network.flatten(parts)};
+  return {outputs.detach(), network.flatten(free_parts(network, std::move(parts)))};
 }
 
 Vjp vjp(const Network& network, const at::Tensor& inputs, const at::Tensor& cotangent) {
@@ -151,7 +151,7 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
   const at::AutoGradMode with_grad(true);
   const auto outputs = network(inputs).reshape({-1});
   UNLAZY_CHECK(0 <= begin && begin <= end && end <= outputs.numel(),
-               "linearize: rows of the Jacobian are 0 to ", outputs.numel(), ", got ", begin,
+               "linearise: rows of the Jacobian are 0 to ", outputs.numel(), ", got ", begin,
                " to ", end);
   auto rows = at::empty({end - begin, network.num_parameters()}, outputs.options());
   for (int64_t row = begin; row < end; ++row) {
@@ -159,7 +159,7 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
                                              /*retain_graph=*/true, /*create_graph=*/false,
                                              /*allow_unused=*/true);
     const at::NoGradGuard no_grad;
-    rows[row - begin].copy_(network.flatten(parts));
+    rows[row - begin].copy_(network.flatten(free_parts(network, parts)));
   }
   return rows.detach();
 }
@@ -169,28 +169,4 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs) {
   return jacobian(network, inputs, 0, network(inputs).numel());
 }
 
-at::Tensor hessian_vector(const Network& network, const at::Tensor& inputs,
-                          const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
-                          const at::Tensor& v) {
-  std::vector<at::Tensor> parts;
-  const models::PlainOperators plain;
-  {
-    const at::AutoGradMode with_grad(true);
-    const auto directions = network.split(v);
-    const auto gradients =
-        torch::autograd::grad({loss(network(inputs))}, network.parameters(), {},
-                              /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
-    auto slope = at::zeros({}, v.options());
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].defined()) slope = slope + (gradients[i] * directions[i]).sum();
-    }
-    // A loss that is linear in the parameters has no graph behind its gradient.
-    if (!slope.requires_grad()) return at::zeros_like(v);
-    parts = torch::autograd::grad({slope}, network.parameters(), {}, /*retain_graph=*/false,
-                                  /*create_graph=*/false, /*allow_unused=*/true);
-  }
-  const at::NoGradGuard no_grad;
-  return network.flatten(parts);
-}
-
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

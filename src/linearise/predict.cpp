@@ -1,4 +1,4 @@
-#include "linearize/predict.h"
+#include "linearise/predict.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -17,7 +17,7 @@
 
 #include "core/error.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 MsePrediction::MsePrediction(const at::Tensor& kernel, const at::Tensor& outputs,
                              const at::Tensor& targets)
@@ -116,4 +116,4 @@ at::Tensor integrate_flow(const Kernel& kernel, const LossGradient& gradient, do
   return alpha.view({-1, num_outputs});
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -1,19 +1,19 @@
-// tools/examples/linearize_your_model.cpp prints what it says, and numbers that make sense.
+// tools/examples/linearise_your_model.cpp prints what it says, and numbers that make sense.
 #include <gtest/gtest.h>
 
 #include <sstream>
 
 #include "support/program.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 struct Row {
   double step, loss, linearised, distance;
 };
 
-TEST(LinearizeExample, TrainsAUsersModuleBesideItsLinearisation) {
-  const auto result = testing::run_command({UNLAZY_BINARY_DIR "/examples/linearize_your_model"});
+TEST(LineariseExample, TrainsAUsersModuleBesideItsLinearisation) {
+  const auto result = testing::run_command({UNLAZY_BINARY_DIR "/examples/linearise_your_model"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   double smallest = -1, largest = 0, lr = 0;
@@ -44,4 +44,4 @@ TEST(LinearizeExample, TrainsAUsersModuleBesideItsLinearisation) {
 }
 
 }  // namespace
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

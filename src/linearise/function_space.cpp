@@ -1,4 +1,4 @@
-#include "linearize/function_space.h"
+#include "linearise/function_space.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 at::Tensor flat_double(const at::Tensor& t) {
@@ -122,4 +122,4 @@ at::Tensor FunctionSpace::displacement(const Network& network, const at::Tensor&
   return result.gradient + network.values() * c_.to(result.gradient.options());
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -10,10 +10,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 class MsePrediction {
  public:
@@ -39,4 +39,4 @@ class MsePrediction {
 at::Tensor integrate_flow(const Kernel& kernel, const LossGradient& gradient, double lr, double t,
                           double tolerance = 1e-9);
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

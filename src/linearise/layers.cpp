@@ -1,7 +1,8 @@
-#include "linearize/layers.h"
+#include "linearise/layers.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/function.h>
@@ -13,7 +14,7 @@
 #include <optional>
 #include <set>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 namespace ag = torch::autograd;
@@ -185,4 +186,19 @@ std::vector<at::Tensor> derivatives_at(const at::Tensor& outputs, const at::Tens
       /*create_graph=*/false, /*accumulate_grad=*/false, wanted);
 }
 
-}  // namespace unlazy::linearize
+at::Tensor patches(const at::Tensor& input, const Use& use) {
+  const auto& pad = use.padding;
+  const auto x = at::constant_pad_nd(input, {pad[1], pad[1], pad[0], pad[0]})
+                     .permute({0, 2, 3, 1})
+                     .contiguous();
+  const auto places = [&](int64_t i) {
+    return (x.size(i + 1) - use.dilation[i] * (use.kernel[i] - 1) - 1) / use.stride[i] + 1;
+  };
+  return x
+      .as_strided({x.size(0), places(0), places(1), use.kernel[0], use.kernel[1], x.size(3)},
+                  {x.stride(0), x.stride(1) * use.stride[0], x.stride(2) * use.stride[1],
+                   x.stride(1) * use.dilation[0], x.stride(2) * use.dilation[1], 1})
+      .reshape({x.size(0), places(0) * places(1), -1});
+}
+
+}  // namespace unlazy::linearise

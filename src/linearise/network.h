@@ -6,7 +6,8 @@
 //   rows
 // Vectors in parameter space are flat, [P], in the order of torch::nn::Module::parameters(), each
 // parameter row-major. Works for every torch::nn::Module made of ATen operators; the project's
-// normalisation layers take their plain operators meanwhile (models/norm.h). A custom
+// normalisation layers take their plain operators meanwhile (models/norm.h). A parameter that
+// several places of the module share is one parameter (models/parameters.h). A custom
 // torch::autograd::Function has no forward derivative in C++, so a module with one has no jvp.
 // Deliberately absent: vmap, which is slower than passes in sequence on a CPU.
 #pragma once
@@ -15,13 +16,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
+
+#include "linearise/leaves.h"
 
 namespace torch::nn {
 class Module;
 }
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 using Forward = std::function<at::Tensor(const at::Tensor& inputs)>;
 
@@ -43,7 +47,15 @@ class Network {
   torch::nn::Module& module() const { return module_; }
   /// The leaves themselves.
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
+  /// Their names in the module.
+  const std::vector<std::string>& names() const { return names_; }
   int64_t num_parameters() const { return num_parameters_; }
+
+  /// Makes single entries constants, such as pruned weights: one bool tensor a parameter in its
+  /// shape, false at the constants; an undefined one has none. Derivatives have no part from them:
+  /// their columns of J are 0.
+  void set_free(std::vector<at::Tensor> free);
+  const std::vector<at::Tensor>& free() const { return free_; }
 
   /// theta, [P], a copy.
   at::Tensor values() const;
@@ -66,7 +78,8 @@ class Network {
 
   torch::nn::Module& module_;
   Forward forward_;
-  std::vector<at::Tensor> parameters_;
+  std::vector<at::Tensor> parameters_, free_;
+  std::vector<std::string> names_;
   int64_t num_parameters_ = 0;
 };
 
@@ -84,16 +97,13 @@ class Point {
 };
 
 /// While one of these lives, the network is at `point`; afterwards where it was. Nothing that the
-/// network holds is written: it looks at other memory meanwhile.
+/// network holds is written.
 class AtPoint {
  public:
   AtPoint(const Network& network, const Point& point);
-  ~AtPoint();
-  AtPoint(const AtPoint&) = delete;
-  AtPoint& operator=(const AtPoint&) = delete;
 
  private:
-  std::vector<at::Tensor> tensors_, before_;
+  OtherMemory memory_;
 };
 
 struct Jvp {
@@ -119,11 +129,4 @@ at::Tensor jacobian(const Network& network, const at::Tensor& inputs, int64_t be
 /// All N K rows.
 at::Tensor jacobian(const Network& network, const at::Tensor& inputs);
 
-/// H v for the Hessian H [P, P] of loss(f(x; theta)) in theta, `v` [P] -> [P]. Backward through
-/// backward (about 3 gradients): forward over reverse would be cheaper, but neither BatchNorm's nor
-/// nll_loss's backward has a forward rule.
-at::Tensor hessian_vector(const Network& network, const at::Tensor& inputs,
-                          const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
-                          const at::Tensor& v);
-
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

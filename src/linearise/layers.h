@@ -17,7 +17,7 @@ namespace torch::autograd {
 struct Node;
 }
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 enum class Role { kConvolutionWeight, kLinearWeight, kScale, kShift };
 
@@ -43,4 +43,9 @@ Layers find_layers(const at::Tensor& outputs, const std::vector<at::Tensor>& par
 std::vector<at::Tensor> derivatives_at(const at::Tensor& outputs, const at::Tensor& cotangent,
                                        const std::vector<torch::autograd::Node*>& layers);
 
-}  // namespace unlazy::linearize
+/// What each place of a convolution's output sees of its `input` [n, C, H, W]: [n, S, kernel x
+/// kernel x C]. In this order of the last dimension, which a kernel does not depend on, it copies
+/// runs of the input's row.
+at::Tensor patches(const at::Tensor& input, const Use& use);
+
+}  // namespace unlazy::linearise

@@ -1,10 +1,9 @@
-#include "linearize/kernel.h"
+#include "linearise/kernel.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
@@ -24,10 +23,10 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "linearize/layers.h"
-#include "linearize/row_products.h"
+#include "linearise/layers.h"
+#include "linearise/row_products.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 // Output channels [begin, end) of the layers' parameters that one backward pass serves.
@@ -284,51 +283,45 @@ class Assembly {
   }
 
   void add(const Piece& piece) {
+    const auto free = free_of(piece.use.parameter);
+    const auto add_vector = [&](const at::Tensor& j) {  // [K, N + M, c]
+      sum_->add(free.defined() ? j * free.slice(0, piece.begin, piece.end) : j, piece.use.factor);
+    };
     switch (piece.use.role) {
       case Role::kShift:
-        return sum_->add(for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.sum(1); }),
-                         piece.use.factor);
+        return add_vector(
+            for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.sum(1); }));
       case Role::kScale: {
         const auto x = piece.inputs.narrow(1, piece.begin, piece.end - piece.begin).movedim(1, -1);
-        return sum_->add(
-            for_outputs(piece,
-                        [&](const at::Tensor& d, int64_t first) {
-                          return (d * x.narrow(0, first, d.size(0)).reshape(d.sizes())).sum(1);
-                        }),
-            piece.use.factor);
+        return add_vector(for_outputs(piece, [&](const at::Tensor& d, int64_t first) {
+          return (d * x.narrow(0, first, d.size(0)).reshape(d.sizes())).sum(1);
+        }));
       }
       case Role::kLinearWeight:
+        if (free.defined()) return add_by_channels(piece);
         return sum_->add_product(
             for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.flatten(1); }),
             piece.inputs, piece.use.factor);
       case Role::kConvolutionWeight:
-        return add_convolution(piece);
+        return add_by_channels(piece);
     }
   }
 
-  // [n, C, H, W] -> [n, S, kernel x kernel x C], what each place of the output sees. In this order
-  // of columns, which the kernel does not depend on, it copies runs of a kernel's row.
-  static at::Tensor patches(const at::Tensor& input, const Use& use) {
-    const auto& pad = use.padding;
-    const auto x = at::constant_pad_nd(input, {pad[1], pad[1], pad[0], pad[0]})
-                       .permute({0, 2, 3, 1})
-                       .contiguous();
-    const auto places = [&](int64_t i) {
-      return (x.size(i + 1) - use.dilation[i] * (use.kernel[i] - 1) - 1) / use.stride[i] + 1;
-    };
-    return x
-        .as_strided({x.size(0), places(0), places(1), use.kernel[0], use.kernel[1], x.size(3)},
-                    {x.stride(0), x.stride(1) * use.stride[0], x.stride(2) * use.stride[1],
-                     x.stride(1) * use.dilation[0], x.stride(2) * use.dilation[1], 1})
-        .reshape({x.size(0), places(0) * places(1), -1});
+  // Undefined: all entries of the parameter are free.
+  at::Tensor free_of(size_t parameter) const {
+    return network_.free().empty() ? at::Tensor() : network_.free()[parameter];
   }
 
-  // J[k, n, (c, i)] = sum_s d[n, s, c] patch[n, s, i], a block of channels at a time.
-  void add_convolution(const Piece& piece) {
+  // J[k, n, (c, i)] = sum_s d[n, s, c] patch[n, s, i], a block of channels at a time; a linear
+  // layer's input is its only patch.
+  void add_by_channels(const Piece& piece) {
     const auto& use = piece.use;
+    const bool is_linear = use.role == Role::kLinearWeight;
     const int64_t n = inputs_.size(0), channels = piece.end - piece.begin;
     const int64_t places = piece.row_size / channels;
-    const int64_t patch = piece.inputs.size(1) * use.kernel[0] * use.kernel[1];
+    const int64_t patch = piece.inputs.size(1) * (is_linear ? 1 : use.kernel[0] * use.kernel[1]);
+    auto free = free_of(use.parameter);  // [out, in], or [out, in, H, W] in the order of patches()
+    if (free.defined() && !is_linear) free = free.permute({0, 2, 3, 1}).flatten(1);
     const int64_t width =
         std::clamp(for_columns_ / (rows_ * patch * bytes()), int64_t{1}, channels);
     // In blocks of samples: patches are nine times the layer's input.
@@ -341,7 +334,8 @@ class Assembly {
         const int64_t batch_size = batch[0].size(0);
         for (int64_t first = 0; first < batch_size; first += block) {
           const int64_t size = std::min(block, batch_size - first);
-          const auto seen = patches(piece.inputs.narrow(0, start + first, size), use);
+          const auto part = piece.inputs.narrow(0, start + first, size);
+          const auto seen = is_linear ? part.unsqueeze(1) : patches(part, use);
           for (int64_t k = 0; k < num_outputs_; ++k) {
             const auto left =
                 batch[static_cast<size_t>(k)].narrow(0, first, size).narrow(2, begin, count);
@@ -351,6 +345,7 @@ class Assembly {
         }
         start += batch_size;
       }
+      if (free.defined()) j.mul_(free.narrow(0, piece.begin + begin, count));
       sum_->add(j.view({num_outputs_, n, count * patch}), use.factor);
     }
   }
@@ -360,17 +355,18 @@ class Assembly {
   void add_by_rows(const std::vector<size_t>& parameters) {
     const int64_t columns = std::max<int64_t>(1, for_columns_ / (rows_ * bytes()));
     for (size_t begin = 0; begin < parameters.size();) {
-      std::vector<at::Tensor> group;
+      std::vector<at::Tensor> group, free;
       int64_t size = 0;
       while (begin < parameters.size()) {
         const auto& next = network_.parameters()[parameters[begin]];
         if (!group.empty() && size + next.numel() > columns) break;
         group.push_back(next);
+        free.push_back(free_of(parameters[begin]));
         size += next.numel();
         ++begin;
       }
       for (int64_t first = 0; first < size; first += columns)
-        sum_->add(rows_of(group, first, std::min(columns, size - first))
+        sum_->add(rows_of(group, free, first, std::min(columns, size - first))
                       .view({inputs_.size(0), num_outputs_, -1})
                       .transpose(0, 1)
                       .contiguous(),
@@ -378,7 +374,8 @@ class Assembly {
     }
   }
 
-  at::Tensor rows_of(const std::vector<at::Tensor>& group, int64_t first, int64_t columns) const {
+  at::Tensor rows_of(const std::vector<at::Tensor>& group, const std::vector<at::Tensor>& free,
+                     int64_t first, int64_t columns) const {
     auto j = at::empty({rows_, columns}, outputs_.options());
     const at::AutoGradMode with_grad(true);
     const int64_t size = options_.is_generic ? inputs_.size(0) : 1;
@@ -387,8 +384,11 @@ class Assembly {
       for (int64_t row = 0; row < outputs.numel(); ++row) {
         auto parts = torch::autograd::grad({outputs[row]}, group, {}, true, false, true);
         const at::NoGradGuard no_grad;
-        for (size_t i = 0; i < parts.size(); ++i)
-          parts[i] = (parts[i].defined() ? parts[i] : at::zeros_like(group[i])).reshape({-1});
+        for (size_t i = 0; i < parts.size(); ++i) {
+          auto& part = parts[i];
+          if (!part.defined()) part = at::zeros_like(group[i]);
+          part = (free[i].defined() ? part * free[i] : part).reshape({-1});
+        }
         j[begin * num_outputs_ + row].copy_(at::cat(parts).narrow(0, first, columns));
       }
     }
@@ -436,4 +436,4 @@ at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
   return Assembly(network, inputs, {}, /*is_traced=*/true, options).result().train;
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

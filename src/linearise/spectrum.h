@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 /// [N K, M K] -> [N, M]: mean over k of the entries (n k, m k).
 at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs);
@@ -29,4 +29,4 @@ double kernel_alignment(const at::Tensor& a, const at::Tensor& b);
 /// |A - B| / |B| (Frobenius).
 double kernel_distance(const at::Tensor& a, const at::Tensor& b);
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

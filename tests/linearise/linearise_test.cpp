@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/one_hot.h>
@@ -12,27 +13,29 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randperm.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
 #include <limits>
 
 #include "core/error.h"
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
-#include "linearize/layers.h"
-#include "linearize/linearized.h"
-#include "linearize/network.h"
-#include "linearize/predict.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
+#include "linearise/layers.h"
+#include "linearise/linearised.h"
+#include "linearise/network.h"
+#include "linearise/predict.h"
 #include "models/model.h"
 #include "networks.h"
 #include "optim/flat_parameters.h"
 #include "optim/optimizer.h"
 #include "support/expect_error.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 namespace {
 
 using unlazy::testing::expect_error;
@@ -43,15 +46,15 @@ double relative(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm()).item<double>();
 }
 
-class Linearize : public ::testing::Test {
+class Linearise : public ::testing::Test {
  protected:
-  Linearize() { at::manual_seed(3); }
+  Linearise() { at::manual_seed(3); }
   MixedNetwork module_;
   Network network_{module_};
   at::Tensor x_ = at::randn({6, 2, 7, 7}, kDouble), x_test_ = at::randn({4, 2, 7, 7}, kDouble);
 };
 
-TEST_F(Linearize, JvpIsTheSlopeOfTheOutputs) {
+TEST_F(Linearise, JvpIsTheSlopeOfTheOutputs) {
   const auto v = at::randn({network_.num_parameters()}, kDouble);
   const auto result = jvp(network_, x_, v);
   const at::NoGradGuard no_grad;
@@ -66,7 +69,7 @@ TEST_F(Linearize, JvpIsTheSlopeOfTheOutputs) {
   EXPECT_TRUE(at::equal(result.value, network_(x_)));
 }
 
-TEST_F(Linearize, JvpVjpAndJacobianAgree) {
+TEST_F(Linearise, JvpVjpAndJacobianAgree) {
   const auto v = at::randn({network_.num_parameters()}, kDouble);
   const auto c = at::randn({6, 3}, kDouble);
   const auto j = jacobian(network_, x_);
@@ -75,7 +78,7 @@ TEST_F(Linearize, JvpVjpAndJacobianAgree) {
   EXPECT_TRUE(at::equal(jacobian(network_, x_, 4, 9), j.narrow(0, 4, 5)));
 }
 
-TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
+TEST_F(Linearise, DerivativesLeaveTheModuleAsItWas) {
   const auto before = network_.values();
   jvp(network_, x_, before);
   vjp(network_, x_, at::randn({6, 3}, kDouble));
@@ -84,23 +87,8 @@ TEST_F(Linearize, DerivativesLeaveTheModuleAsItWas) {
   for (const auto& parameter : module_.parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
 
-TEST_F(Linearize, HessianVectorIsTheSlopeOfTheGradient) {
-  const auto y = at::randn({6, 3}, kDouble);
-  const auto loss = [&](const at::Tensor& f) { return (f - y).square().mean(); };
-  const auto v = at::randn({network_.num_parameters()}, kDouble);
-  const auto product = hessian_vector(network_, x_, loss, v);
-  const auto gradient_at = [&](const at::Tensor& theta) {
-    network_.set_values(theta);
-    return vjp(network_, x_, [&](const at::Tensor& f) { return (f - y) * (2.0 / 18); }).gradient;
-  };
-  const auto theta = network_.values();
-  const double h = 1e-5;
-  const auto slope = (gradient_at(theta + v * h) - gradient_at(theta - v * h)) / (2 * h);
-  EXPECT_LT(relative(product, slope), 1e-8);
-}
-
-TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
-  LinearizedModule linear(network_);
+TEST_F(Linearise, TheModuleStartsAtTheNetworkAndStaysThere) {
+  LinearisedModule linear(network_);
   EXPECT_TRUE(at::equal(linear.forward(x_), network_(x_)));
   const auto expected = network_(x_).detach();
   network_.set_values(network_.values() * 1.1);  // training on must not move the linearisation
@@ -108,8 +96,8 @@ TEST_F(Linearize, TheModuleStartsAtTheNetworkAndStaysThere) {
   EXPECT_TRUE(at::equal(linear.forward(x_), expected));
 }
 
-TEST_F(Linearize, TheModuleIsAffine) {
-  LinearizedModule linear(network_);
+TEST_F(Linearise, TheModuleIsAffine) {
+  LinearisedModule linear(network_);
   const auto j = jacobian(network_, x_);
   const auto f0 = network_(x_).detach();
   const Network as_network(linear, [&](const at::Tensor& x) { return linear.forward(x); });
@@ -120,11 +108,11 @@ TEST_F(Linearize, TheModuleIsAffine) {
   EXPECT_LT(relative(vjp(as_network, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
 }
 
-TEST(LinearizeLinear, ALinearModelIsItsLinearisation) {
+TEST(LineariseLinear, ALinearModelIsItsLinearisation) {
   at::manual_seed(1);
   torch::nn::Linear model(5, 2);
   model->to(torch::kDouble);
-  LinearizedModule linear{Network(*model)};
+  LinearisedModule linear{Network(*model)};
   const auto x = at::randn({7, 5}, kDouble);
   const Network network(*model), as_network(linear);
   const auto theta = at::randn({network.num_parameters()}, kDouble);
@@ -133,7 +121,7 @@ TEST(LinearizeLinear, ALinearModelIsItsLinearisation) {
   EXPECT_LT(relative(linear.forward(x), network(x)), 1e-14);
 }
 
-TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
+TEST_F(Linearise, KernelIsTheJacobianTimesItself) {
   const auto j = jacobian(network_, x_), j_test = jacobian(network_, x_test_);
   const auto expected = at::mm(j, j.t());
   for (const bool is_generic : {false, true}) {
@@ -149,7 +137,83 @@ TEST_F(Linearize, KernelIsTheJacobianTimesItself) {
             1e-13);
 }
 
-TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
+TEST_F(Linearise, ConstantEntriesHaveNoColumn) {
+  const auto whole = jacobian(network_, x_);
+  std::vector<at::Tensor> free, columns;
+  for (const auto& parameter : network_.parameters()) {
+    free.push_back(at::rand(parameter.sizes(), kDouble) > 0.5);
+    columns.push_back(free.back().reshape({-1}));
+  }
+  free[1] = at::Tensor();  // all of it is free
+  columns[1].fill_(true);
+  network_.set_free(free);
+  const auto j = whole * at::cat(columns);
+  EXPECT_TRUE(at::equal(jacobian(network_, x_), j));
+  const auto v = at::randn({network_.num_parameters()}, kDouble), c = at::randn({6, 3}, kDouble);
+  EXPECT_LT(relative(jvp(network_, x_, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
+  EXPECT_LT(relative(vjp(network_, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
+  const auto expected = at::mm(j, j.t());
+  for (const int64_t memory : {30'000, 1 << 30}) {  // in blocks and at once
+    EXPECT_LT(relative(kernel(network_, x_, {}, {.memory = memory, .batch = 4}).train, expected),
+              1e-13);
+  }
+  EXPECT_LT(relative(kernel(network_, x_, {}, {.is_generic = true}).train, expected), 1e-13);
+  EXPECT_LT(relative(traced_kernel(network_, x_), trace_classes(expected, 3)), 1e-13);
+}
+
+// A module that is registered under two names.
+class SharedNetwork : public torch::nn::Module {
+ public:
+  SharedNetwork() : shared(4, 4), head(4, 2) {
+    register_module("first", shared.ptr());
+    register_module("second", shared.ptr());
+    register_module("head", head.ptr());
+    to(torch::kDouble);
+  }
+  at::Tensor forward(const at::Tensor& x) {
+    return head->forward(at::tanh(shared->forward(at::tanh(shared->forward(x)))));
+  }
+  torch::nn::Linear shared, head;
+};
+
+TEST(LineariseShared, AModuleRegisteredTwiceIsOneModule) {
+  at::manual_seed(4);
+  SharedNetwork module;
+  const auto x = at::randn({5, 4}, kDouble);
+  // The Jacobian by hand.
+  const auto f = module.forward(x).reshape({-1});
+  std::vector<at::Tensor> rows;
+  for (int64_t i = 0; i < f.numel(); ++i) {
+    std::vector<at::Tensor> row;
+    for (const auto& part : torch::autograd::grad(
+             {f[i]},
+             {module.shared->weight, module.shared->bias, module.head->weight, module.head->bias},
+             {}, /*retain_graph=*/true))
+      row.push_back(part.reshape({-1}));
+    rows.push_back(at::cat(row));
+  }
+  const auto j = at::stack(rows);
+  Network network(module);
+  EXPECT_EQ(network.num_parameters(), 30);
+  EXPECT_EQ(network.names(),
+            (std::vector<std::string>{"first.weight", "first.bias", "head.weight", "head.bias"}));
+  const auto k = at::mm(j, j.t());
+  EXPECT_LT(relative(kernel(network, x).train, k), 1e-13);
+  EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, k), 1e-13);
+  const auto v = at::randn({30}, kDouble);
+  EXPECT_LT(relative(jvp(network, x, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
+  LinearisedModule linear(network);
+  EXPECT_EQ(Network(linear).num_parameters(), 30);
+  // Two leaves that look at the same numbers have half of the derivatives each.
+  torch::nn::Linear other(4, 2);
+  other->weight.set_data(module.head->weight.detach());
+  module.register_module("other", other.ptr());
+  expect_error([&] { Network{module}; },
+               "parameters: head.weight and other.weight share memory but are two parameters; "
+               "register one module twice instead");
+}
+
+TEST_F(Linearise, KernelDoesNotDependOnBlocks) {
   const auto whole = kernel(network_, x_, x_test_);
   // Enough for the kernel and a few rows only: pieces of one channel, one column at a time.
   for (const int64_t memory : {30'000, 60'000}) {
@@ -159,7 +223,7 @@ TEST_F(Linearize, KernelDoesNotDependOnBlocks) {
   }
 }
 
-TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
+TEST_F(Linearise, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
   const auto reference = kernel(network_, x_).train;
   module_.to(torch::kFloat);
   const auto x = x_.to(c10::kFloat);
@@ -172,7 +236,7 @@ TEST_F(Linearize, KernelInSinglePrecisionSumsInDoubleWhenAsked) {
 }
 
 // The fast path serves every parameter of the project's networks: 10 passes, not 640.
-TEST(LinearizeModels, LayersAreKnown) {
+TEST(LineariseModels, LayersAreKnown) {
   for (const std::string name : {"ntk-wrn", "resnet20", "mlp", "wrn"}) {
     models::ModelOptions options;
     options.name = name;
@@ -191,7 +255,7 @@ TEST(LinearizeModels, LayersAreKnown) {
   }
 }
 
-TEST_F(Linearize, UnknownParametersAreFewOfTheMixedNetwork) {
+TEST_F(Linearise, UnknownParametersAreFewOfTheMixedNetwork) {
   const auto outputs = network_(x_);
   const auto layers = find_layers(outputs, network_.parameters());
   std::vector<std::string> names;
@@ -201,7 +265,7 @@ TEST_F(Linearize, UnknownParametersAreFewOfTheMixedNetwork) {
   EXPECT_EQ(others, (std::vector<std::string>{"gain", "shared.weight", "shared.bias"}));
 }
 
-TEST_F(Linearize, KernelErrors) {
+TEST_F(Linearise, KernelErrors) {
   module_.train();
   expect_error([&] { kernel(network_, x_); },
                "ntk: the module is in training mode and has buffers that each pass changes; call "
@@ -235,7 +299,7 @@ TEST_F(Linearize, KernelErrors) {
       },
       "ntk: the kernel has entries that are not finite");
   expect_error([&] { jvp(network_, x_, at::zeros({3}, kDouble)); },
-               "linearize: wanted a vector of the network's " +
+               "linearise: wanted a vector of the network's " +
                    std::to_string(network_.num_parameters()) + " parameters, got shape [3]");
 }
 
@@ -252,7 +316,7 @@ class CenteredNetwork : public torch::nn::Module {
   torch::nn::Linear linear{nullptr};
 };
 
-TEST(LinearizeInteracting, SamplesAreRefusedOrTakenWhole) {
+TEST(LineariseInteracting, SamplesAreRefusedOrTakenWhole) {
   at::manual_seed(2);
   CenteredNetwork module;
   const Network network(module);
@@ -264,7 +328,7 @@ TEST(LinearizeInteracting, SamplesAreRefusedOrTakenWhole) {
   EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, at::mm(j, j.t())), 1e-13);
 }
 
-TEST(LinearizeSpectrum, LargestLearningRateIsTheEdge) {
+TEST(LineariseSpectrum, LargestLearningRateIsTheEdge) {
   at::manual_seed(5);
   const auto a = at::randn({6, 6}, kDouble);
   const auto k = at::mm(a, a.t());
@@ -304,7 +368,7 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
   const auto theta0 = network.values();
   space.set_images_of_start(jvp(network, x, theta0).tangent, jvp(network, x_test, theta0).tangent);
 
-  LinearizedModule linear(network);
+  LinearisedModule linear(network);
   optim::FlatParameters parameters(linear, c10::kCPU, c10::kDouble);
   optim::OptimizerOptions options;
   options.name = setting.step.rho > 0 ? "sam" : "sgd";
@@ -331,7 +395,7 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
     };
     space.step(step, gradient, setting.is_minibatch ? batch : at::Tensor());
     optimizer->step(
-        [&](bool, const optim::Samples&) {
+        [&](bool, const Span&) {
           parameters.zero_gradients();
           loss(linear.forward(x.index_select(0, batch))).backward();
           parameters.collect_gradients(true);
@@ -364,7 +428,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Setting{"WeightDecay", {.weight_decay = 0.05}, true, false}),
     [](const auto& setting) { return setting.param.name; });
 
-TEST_F(Linearize, ClosedFormsAgreeWithStepsAndWithTheOde) {
+TEST_F(Linearise, ClosedFormsAgreeWithStepsAndWithTheOde) {
   const auto y = at::randn({6, 3}, kDouble);
   const auto k = kernel(network_, x_, x_test_);
   const auto gradient = [&](const at::Tensor& f) { return (f - y) / 18; };
@@ -388,7 +452,7 @@ TEST_F(Linearize, ClosedFormsAgreeWithStepsAndWithTheOde) {
 }
 
 // The flow of cross entropy against many small steps of descent, extrapolated to step 0.
-TEST_F(Linearize, OdeOfCrossEntropyIsTheLimitOfSmallSteps) {
+TEST_F(Linearise, OdeOfCrossEntropyIsTheLimitOfSmallSteps) {
   const auto labels = at::one_hot(at::arange(6, at::kLong).remainder(3), 3).to(c10::kDouble);
   const auto gradient = [&](const at::Tensor& f) { return (at::softmax(f, 1) - labels) / 6; };
   const auto k = kernel(network_, x_);
@@ -420,4 +484,4 @@ TEST(FunctionSpaceErrors, AreSaid) {
 }
 
 }  // namespace
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

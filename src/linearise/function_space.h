@@ -14,10 +14,10 @@
 #include <functional>
 #include <vector>
 
-#include "linearize/kernel.h"
-#include "linearize/network.h"
+#include "linearise/kernel.h"
+#include "linearise/network.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 /// dloss/df [B, K] at outputs [B, K] of the batch; the mean over the batch included. Both in fp64.
 using LossGradient = std::function<at::Tensor(const at::Tensor& outputs)>;
@@ -35,7 +35,7 @@ class FunctionSpace {
  public:
   /// `kernel` at theta0, whose outputs are f0. Kept in fp64 on its device.
   explicit FunctionSpace(const Kernel& kernel);
-  /// For weight decay: q = J theta0 on train [N, K] and test inputs [M, K] (linearize::jvp at
+  /// For weight decay: q = J theta0 on train [N, K] and test inputs [M, K] (linearise::jvp at
   /// theta0 with tangent theta0).
   void set_images_of_start(const at::Tensor& train, const at::Tensor& test = {});
 
@@ -68,4 +68,4 @@ class FunctionSpace {
   bool has_velocity_ = false;
 };
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

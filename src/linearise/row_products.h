@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 class RowProducts {
  public:
@@ -32,4 +32,4 @@ class RowProducts {
   bool is_traced_;
 };
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

@@ -1,4 +1,4 @@
-#include "linearize/spectrum.h"
+#include "linearise/spectrum.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
 at::Tensor trace_classes(const at::Tensor& full, int64_t num_outputs) {
   UNLAZY_CHECK(full.dim() == 2 && num_outputs > 0 && full.size(0) % num_outputs == 0 &&
@@ -67,4 +67,4 @@ double kernel_distance(const at::Tensor& a, const at::Tensor& b) {
   return std::sqrt(frobenius(off, off) / frobenius(b, b));
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

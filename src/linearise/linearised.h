@@ -8,17 +8,17 @@
 
 #include <memory>
 
-#include "linearize/network.h"
+#include "linearise/network.h"
 
-namespace unlazy::linearize {
+namespace unlazy::linearise {
 
-class LinearizedModule : public torch::nn::Module {
+class LinearisedModule : public torch::nn::Module {
  public:
   /// Linearises `network` where it is now. The parameters have the names and shapes of the
   /// network's own and start at theta0; the network itself may train on: the linearisation keeps a
   /// copy of theta0 and of the buffers. Evaluation mode of the network is up to the caller. The
   /// network must outlive this.
-  explicit LinearizedModule(const Network& network);
+  explicit LinearisedModule(const Network& network);
 
   /// inputs [N, ...] -> f_lin [N, K], differentiable in this module's parameters (once).
   at::Tensor forward(const at::Tensor& inputs);
@@ -30,4 +30,4 @@ class LinearizedModule : public torch::nn::Module {
   std::shared_ptr<const Point> start_;
 };
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

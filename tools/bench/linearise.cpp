@@ -1,4 +1,4 @@
-// unlazy bench linearize: the network of the NTK literature on a few images. What a step of
+// unlazy bench linearise: the network of the NTK literature on a few images. What a step of
 // gradient descent, the empirical kernel and a step of the linearised network cost.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -21,9 +21,9 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
-#include "linearize/linearized.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
+#include "linearise/linearised.h"
 #include "models/model.h"
 #include "optim/flat_parameters.h"
 #include "optim/optimizer.h"
@@ -31,7 +31,7 @@
 namespace unlazy::tools {
 namespace {
 
-class BenchLinearize : public Command {
+class BenchLinearise : public Command {
  public:
   Options& options() override { return options_; }
   std::string description() const override {
@@ -39,16 +39,16 @@ class BenchLinearize : public Command {
            "step of the linearised network in\n"
            "function space and in weight space. Best of --rounds, milliseconds of wall time. The "
            "same in neural-tangents:\n"
-           "its WideResnet example with nt.empirical_ntk_fn and nt.linearize, jax.jit around "
+           "its WideResnet example with nt.empirical_ntk_fn and nt.linearise, jax.jit around "
            "each.\n\n"
-           "  unlazy bench linearize --blocks 2";
+           "  unlazy bench linearise --blocks 2";
   }
 
   int run(const std::vector<std::string>& words) override {
-    refuse_words("bench linearize", words);
+    refuse_words("bench linearise", words);
     const auto compute = resolve(compute_);
     UNLAZY_CHECK_USAGE(compute.dtype != c10::kBFloat16,
-                       "bench linearize: kernels need fp32 or fp64; give --precision");
+                       "bench linearise: kernels need fp32 or fp64; give --precision");
     models::ModelOptions model_options;
     model_options.name = "ntk-wrn";
     model_options.blocks = blocks_;
@@ -56,7 +56,7 @@ class BenchLinearize : public Command {
     const auto model = models::make_model(model_options, {3, 32, 32, 10}, 0);
     model->module().eval();
     optim::FlatParameters parameters(model->module(), compute.device, compute.dtype);
-    const linearize::Network network(*model);
+    const linearise::Network network(*model);
     std::cout << "ntk-wrn, " << blocks_ << " blocks a group, width factor " << width_factor_ << ": "
               << network.num_parameters() << " parameters; " << samples_
               << " images; milliseconds, best of " << rounds_ << "\n";
@@ -71,11 +71,11 @@ class BenchLinearize : public Command {
     });
     const auto optimizer = optim::make_optimizer({}, parameters);
     time("gradient descent step", [&] { step(*model, parameters, *optimizer, x, y); });
-    linearize::Kernel kernel;
-    const linearize::KernelOptions kernel_options{.memory = memory_ << 20};
-    time("kernel, full", [&] { kernel = linearize::kernel(network, x, {}, kernel_options); });
-    time("kernel, traced", [&] { linearize::traced_kernel(network, x, kernel_options); });
-    linearized(network, kernel, x, y);
+    linearise::Kernel kernel;
+    const linearise::KernelOptions kernel_options{.memory = memory_ << 20};
+    time("kernel, full", [&] { kernel = linearise::kernel(network, x, {}, kernel_options); });
+    time("kernel, traced", [&] { linearise::traced_kernel(network, x, kernel_options); });
+    linearised(network, kernel, x, y);
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     std::cout << "peak memory of the process  "
@@ -102,7 +102,7 @@ class BenchLinearize : public Command {
                    optim::Optimizer& optimizer, const at::Tensor& x, const at::Tensor& y) {
     const auto lr = at::full({}, 1e-3, x.options()), rho = at::zeros({}, x.options());
     optimizer.step(
-        [&](bool, const optim::Samples&) {
+        [&](bool, const Span&) {
           parameters.zero_gradients();
           const at::AutoGradMode with_grad(true);
           (0.5 * (model.forward(x) - y).square().mean()).backward();
@@ -111,21 +111,21 @@ class BenchLinearize : public Command {
         {lr, rho, false, x.size(0)});
   }
 
-  void linearized(const linearize::Network& network, const linearize::Kernel& kernel,
+  void linearised(const linearise::Network& network, const linearise::Kernel& kernel,
                   const at::Tensor& x, const at::Tensor& y) {
-    linearize::FunctionSpace space(kernel);
+    linearise::FunctionSpace space(kernel);
     const auto count = static_cast<double>(y.numel());
     const auto gradient = [&](const at::Tensor& f) { return (f - y) / count; };
     time(
         "linearised, function space", [&] { space.step({.lr = 1e-3}, gradient); }, 100);
     time(
         "  the same with SAM", [&] { space.step({.lr = 1e-3, .rho = 0.1}, gradient); }, 100);
-    linearize::LinearizedModule module(network);
-    const linearize::Network as_network(module);
+    linearise::LinearisedModule module(network);
+    const linearise::Network as_network(module);
     time("linearised, weight space", [&] {
       const at::NoGradGuard no_grad;
       const auto result =
-          linearize::vjp(as_network, x, [&](const at::Tensor& f) { return (f - y) / count; });
+          linearise::vjp(as_network, x, [&](const at::Tensor& f) { return (f - y) / count; });
       as_network.set_values(as_network.values() - result.gradient * 1e-3);
     });
   }
@@ -138,7 +138,7 @@ class BenchLinearize : public Command {
 
   int64_t blocks_ = 1, width_factor_ = 1, samples_ = 64, rounds_ = 3, memory_ = 1024;
   ComputeOptions compute_ = single_precision();
-  Options options_{"bench linearize",
+  Options options_{"bench linearise",
                    {OptionTable("Benchmark", {{.name = "blocks",
                                                .target = &blocks_,
                                                .range = Range::at_least(1),
@@ -166,6 +166,6 @@ class BenchLinearize : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_bench_linearize() { return std::make_unique<BenchLinearize>(); }
+std::unique_ptr<Command> make_bench_linearise() { return std::make_unique<BenchLinearise>(); }
 
 }  // namespace unlazy::tools

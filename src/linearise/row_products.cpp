@@ -1,13 +1,23 @@
-#include "linearize/row_products.h"
+<<<<<<<< HEAD:src/linearise/row_products.cpp
+#include "linearise/row_products.h"
+========
+#include "linearise/gram.h"
+>>>>>>>> 2658b45842b2a1474a2e57b60f9bfaa39287b99d:src/linearise/gram.cpp
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-namespace unlazy::linearize {
+<<<<<<<< HEAD:src/linearise/row_products.cpp
+namespace unlazy::linearise {
 RowProducts::RowProducts(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
                          const at::TensorOptions& options)
+========
+namespace unlazy::linearise {
+Gram::Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
+           const at::TensorOptions& options)
+>>>>>>>> 2658b45842b2a1474a2e57b60f9bfaa39287b99d:src/linearise/gram.cpp
     : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), is_traced_(is_traced) {
   const int64_t width = is_traced ? 1 : num_outputs;
   train = at::zeros({num_train * width, num_train * width}, options);
@@ -75,4 +85,4 @@ void RowProducts::finish() {
   if (num_test_ > 0) test = by_sample(test, num_test_);
 }
 
-}  // namespace unlazy::linearize
+}  // namespace unlazy::linearise

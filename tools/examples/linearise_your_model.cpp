@@ -5,9 +5,9 @@
 
 #include <cstdio>
 
-#include "linearize/function_space.h"
-#include "linearize/kernel.h"
-#include "linearize/network.h"
+#include "linearise/function_space.h"
+#include "linearise/kernel.h"
+#include "linearise/network.h"
 
 using namespace unlazy;
 
@@ -27,16 +27,16 @@ int main() {
   const auto y = torch::one_hot(torch::arange(24) % 4, 4).to(torch::kFloat);
   const auto loss = [&](const at::Tensor& f) { return 0.5 * (f - y).square().mean(); };
 
-  const linearize::Network network(model);
-  const linearize::Point start(network);  // keeps theta0
-  const auto kernel = linearize::kernel(network, x);
-  const auto eigenvalues = linearize::spectrum(kernel.train).eigenvalues;  // ascending
-  const double lr = linearize::max_learning_rate(kernel.train);
+  const linearise::Network network(model);
+  const linearise::Point start(network);  // keeps theta0
+  const auto kernel = linearise::kernel(network, x);
+  const auto eigenvalues = linearise::spectrum(kernel.train).eigenvalues;  // ascending
+  const double lr = linearise::max_learning_rate(kernel.train);
   std::printf("kernel [%d, %d], eigenvalues %.3g to %.3g, largest stable learning rate %.3g\n\n",
               static_cast<int>(kernel.train.size(0)), static_cast<int>(kernel.train.size(1)),
               eigenvalues[0].item<double>(), eigenvalues[-1].item<double>(), lr);
 
-  linearize::FunctionSpace linear(kernel);  // trains the linearisation without its weights
+  linearise::FunctionSpace linear(kernel);  // trains the linearisation without its weights
   torch::optim::SGD optimizer(model.parameters(), lr / 2);
   std::printf("step     loss  linearised  lazy distance\n");
   for (int step = 0; step <= 40; ++step) {
@@ -44,8 +44,8 @@ int main() {
     if (step % 10 == 0) {
       // |f - f_lin| / |f_lin - f0|, where f_lin = f0 + J (theta - theta0) at the model's own theta.
       const auto moved = network.values() - start.values();
-      const linearize::AtPoint at_start(network, start);  // for this block only
-      const auto [f0, change] = linearize::jvp(network, x, moved);
+      const linearise::AtPoint at_start(network, start);  // for this block only
+      const auto [f0, change] = linearise::jvp(network, x, moved);
       const auto distance = (f - f0 - change).norm() / change.norm().clamp_min(1e-12);
       std::printf("%4d  %.5f     %.5f  %13.4f\n", step, loss(f).item<double>(),
                   loss(linear.train_outputs()).item<double>(), distance.item<double>());

@@ -1,0 +1,61 @@
+#include "models/frozen_statistics.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+
+#include "models/model.h"
+#include "models/norm.h"
+
+namespace unlazy::models {
+
+FrozenStatistics::FrozenStatistics(torch::nn::Module& module) {
+  for (const auto& child : module.modules()) {
+    if (auto* norm = dynamic_cast<NormImpl*>(child.get())) {
+      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
+      norm->momentum_ = 0;
+    }
+  }
+}
+
+// The last first: a module that is registered twice was found at 0 the second time.
+FrozenStatistics::~FrozenStatistics() {
+  std::for_each(momenta_.rbegin(), momenta_.rend(),
+                [](const auto& momentum) { *momentum.second = momentum.first; });
+}
+
+AveragedStatistics::AveragedStatistics(torch::nn::Module& module) {
+  for (const auto& child : module.modules()) {
+    if (auto* norm = dynamic_cast<NormImpl*>(child.get()))
+      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
+  }
+}
+
+AveragedStatistics::~AveragedStatistics() {
+  for (const auto& [value, place] : momenta_) *place = value;
+}
+
+// The first batch replaces what was there.
+void AveragedStatistics::next_batch(int64_t num_samples) {
+  num_samples_ += num_samples;
+  const double share = static_cast<double>(num_samples) / static_cast<double>(num_samples_);
+  for (const auto& [value, place] : momenta_) *place = share;
+}
+
+void recalibrate(Model& model, int64_t num_batches,
+                 const std::function<at::Tensor(int64_t batch)>& read) {
+  const at::NoGradGuard no_grad;
+  auto& module = model.module();
+  AveragedStatistics averaged(module);
+  const bool was_training = module.is_training();
+  module.train();
+  for (int64_t i = 0; i < num_batches; ++i) {
+    const auto images = read(i);
+    averaged.next_batch(images.size(0));
+    model.forward(images);
+  }
+  module.train(was_training);
+}
+
+}  // namespace unlazy::models
