@@ -45,7 +45,7 @@ TEST(Program, AClosedPipeDoesNotEndARun) {
 
 TEST(Program, AFullDiskBehindStandardOutputIsAFailure) {
   const testing::ScratchFolder scratch;
-  for (const std::string command :
+  for (const std::string& command :
        {std::string(kTraining) + scratch / "run", std::string("\"$1\" --help")}) {
     const auto result = run_in_shell(command + " > /dev/full");
     EXPECT_EQ(result.exit_code, 1) << command;

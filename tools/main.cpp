@@ -81,6 +81,8 @@ int run(std::vector<std::string> arguments, char** argv) {
     print_help(*command);
     return 0;
   }
+  // Before options are read: a configuration from a pipe can be read once only.
+  if (command->runs_networks()) restart_with_short_waits(argv);
   const bool print_config = take(arguments, "--print-config");
   const auto words = command->parse(arguments);
   command->options().refuse_without_effect();
@@ -88,7 +90,6 @@ int run(std::vector<std::string> arguments, char** argv) {
     std::cout << command->options().to_json().dump(2) << "\n";
     return 0;
   }
-  if (command->runs_networks()) restart_with_short_waits(argv);
   return command->run(words);
 }
 

@@ -58,6 +58,7 @@ struct Choice {
     if (!prune.run.empty()) train = train::options_of(prune.run);
     const auto words = options.parse(arguments);
     if (!run.empty()) prune.run = run;
+    if (!figure.noise_rates.empty() && train.noise.kind == "none") train.noise.kind = "flip";
     return words;
   }
 

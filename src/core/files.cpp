@@ -120,21 +120,15 @@ void make_folder(const std::string& path) {
   sync_folder(above.empty() ? "." : above);
 }
 
-void remove_temporaries(const std::string& folder) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto name = entry.path().filename().string();
-    const auto place = name.rfind(kTemporary);
-    if (place == std::string::npos || place == 0) continue;
-    const char* first = name.c_str() + place + std::strlen(kTemporary);
-    const char* last = name.c_str() + name.size();
-    pid_t process = 0;
-    const auto [end, parse_error] = std::from_chars(first, last, process);
-    if (parse_error != std::errc{} || end != last || process <= 0) continue;
-    if (::kill(process, 0) == 0 || errno != ESRCH) continue;
-    std::error_code ignored;
-    fs::remove(entry.path(), ignored);
-  }
+bool is_left_over(const std::string& path) {
+  const auto place = path.rfind(kTemporary);
+  if (place == std::string::npos) return false;
+  const char* first = path.c_str() + place + std::strlen(kTemporary);
+  const char* last = path.c_str() + path.size();
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(first, last, process);
+  if (error != std::errc{} || end != last || process <= 0) return false;
+  return ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
 FolderLock::FolderLock(const std::string& folder) {

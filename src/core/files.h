@@ -29,9 +29,8 @@ void sync_folder(const std::string& path);
 /// Makes a folder and those above it, all names flushed. Throws Error saying what to do.
 void make_folder(const std::string& path);
 
-/// Removes the temporaries that write_file() left in `folder` when its process was killed: files
-/// NAME.tmpPID where no process PID lives. What cannot be removed stays.
-void remove_temporaries(const std::string& folder);
+/// Is `path` a temporary of write_file(), NAME.tmpPID, whose process PID lives no more?
+bool is_left_over(const std::string& path);
 
 /// Holds a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when
 /// another process has it, or saying why it cannot be locked.

@@ -339,7 +339,11 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
 
   Undo undo(*this);
   for (const auto& pair : result.arguments()) {
-    if (pair.key() == "config") read_file(pair.value());
+    if (pair.key() != "config") continue;
+    const auto before = given_.size();
+    read_file(pair.value());
+    in_config_files_.insert(in_config_files_.end(),
+                            given_.begin() + static_cast<std::ptrdiff_t>(before), given_.end());
   }
   for (const auto& pair : result.arguments()) {
     if (pair.key() == "config") continue;
@@ -441,9 +445,12 @@ Json Options::to_json() const {
 }
 
 void Options::refuse_without_effect() const {
+  const auto holds = [](const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
   refuse_unmet(tables_, [&](const Option& row) {
-    return value_text(row) != row.default_text ||
-           std::find(flags_.begin(), flags_.end(), row.name) != flags_.end();
+    return holds(flags_, row.name) ||
+           (holds(in_config_files_, row.name) && value_text(row) != row.default_text);
   });
 }
 

@@ -143,9 +143,10 @@ class Options {
   /// The resolved options with "config-version" and "command".
   nlohmann::ordered_json to_json() const;
 
-  /// Throws a misuse Error naming an option that would silently do nothing: it was given as a flag,
-  /// or its value is not the default, although its `only_for` is not met. Call it when all options
-  /// have been read.
+  /// Throws a misuse Error naming an option that would silently do nothing although its `only_for`
+  /// is not met: it was given as a flag, or in a --config file with another value than the default.
+  /// What was read by read_file() (a preset, a saved run) is not asked about. Call it when all
+  /// options have been read.
   void refuse_without_effect() const;
 
   /// Was this option given by a flag or a file?
@@ -174,6 +175,7 @@ class Options {
   std::vector<OptionTable> tables_;
   std::vector<std::string> given_;  // by flags and files
   std::vector<std::string> flags_;  // by flags
+  std::vector<std::string> in_config_files_;
 };
 
 /// The JSON object in a file. Throws a misuse Error naming the file, line and column of a syntax

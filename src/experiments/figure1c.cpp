@@ -69,7 +69,7 @@ Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOp
     for (const int64_t seed : figure.seeds) {
       const auto options = run_options(train, prune, rate, seed, out);
       if (hooks.on_line) hooks.on_line(options.run.out);
-      result.outcome = train::run_unfinished(options, hooks);
+      result.outcome = train::run_training(options, hooks, train::Sameness::kExact);
       if (result.outcome == train::Outcome::kInterrupted) return result;
       for (const auto& panel : figure.protocols) {
         if (hooks.on_line) hooks.on_line(options.run.out + ": " + panel);

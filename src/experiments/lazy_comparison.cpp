@@ -415,6 +415,12 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   check_measured(train);
   const auto kinds = perturbation.kinds();
   Folder folder(options, train, out, name);
+  for (const int64_t seed : options.seeds) {
+    for (const auto& kind : kinds) {
+      if (!kind.is_linear && !train.run.overwrite)
+        train::check_length(options_of(train, kind, seed, out));
+    }
+  }
   Comparison result;
   std::vector<Runs> seeds;
   for (const int64_t seed : options.seeds) {

@@ -58,6 +58,7 @@ class LinearisedRun {
     }
     record(experiment_.end());
     save();
+    recorder_.state();  // the rows are on the disk before DONE is
     run_.mark_done();
     return train::Outcome::kDone;
   }

@@ -1,23 +1,13 @@
-<<<<<<<< HEAD:src/linearise/row_products.cpp
 #include "linearise/row_products.h"
-========
-#include "linearise/gram.h"
->>>>>>>> 2658b45842b2a1474a2e57b60f9bfaa39287b99d:src/linearise/gram.cpp
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-<<<<<<<< HEAD:src/linearise/row_products.cpp
 namespace unlazy::linearise {
 RowProducts::RowProducts(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
                          const at::TensorOptions& options)
-========
-namespace unlazy::linearise {
-Gram::Gram(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
-           const at::TensorOptions& options)
->>>>>>>> 2658b45842b2a1474a2e57b60f9bfaa39287b99d:src/linearise/gram.cpp
     : num_train_(num_train), num_test_(num_test), num_outputs_(num_outputs), is_traced_(is_traced) {
   const int64_t width = is_traced ? 1 : num_outputs;
   train = at::zeros({num_train * width, num_train * width}, options);

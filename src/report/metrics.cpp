@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <sstream>
 
 #include "core/error.h"
@@ -51,7 +52,8 @@ struct Row {
 };
 
 // Reads row by row; `use` gets each whole row and the place behind it, and says whether to go on.
-void read_rows(const std::string& path, std::ifstream& in,
+// A line that is no row ends the reading from `trusted` bytes on, and is an Error before.
+void read_rows(const std::string& path, std::ifstream& in, uint64_t trusted,
                const std::function<bool(const Row& row, uint64_t end)>& use) {
   std::string line;
   UNLAZY_CHECK(std::getline(in, line) && line == kHeader, path, ": does not begin with ", kHeader,
@@ -66,10 +68,12 @@ void read_rows(const std::string& path, std::ifstream& in,
                         std::getline(words, row.name, ',') && std::getline(words, value) &&
                         read_number(step, row.step) && read_number(epoch, row.epoch) &&
                         read_number(value, row.value);
+    if (!is_row && end >= trusted) return;
     UNLAZY_CHECK(is_row, path, ": line ", number, " is not a row of ", kHeader, ": ", line);
     end += line.size() + 1;
     if (!use(row, end)) return;
   }
+  UNLAZY_CHECK(!in.bad(), path, ": cannot be read to its end");
 }
 
 }  // namespace
@@ -79,7 +83,7 @@ std::map<std::string, Curve> read_metrics(const std::string& run) {
   std::ifstream in(path);
   UNLAZY_CHECK(in.good(), path, ": cannot be read; is ", run, " the folder of a run?");
   std::map<std::string, Curve> curves;
-  read_rows(path, in, [&](const Row& row, uint64_t) {
+  read_rows(path, in, std::numeric_limits<uint64_t>::max(), [&](const Row& row, uint64_t) {
     auto& curve = curves[row.name];
     curve.steps.push_back(row.step);
     curve.epochs.push_back(row.epoch);
@@ -89,9 +93,10 @@ std::map<std::string, Curve> read_metrics(const std::string& run) {
   return curves;
 }
 
-uint64_t metrics_until(const std::string& path, int64_t step) {
+uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted) {
   const std::string header = std::string(kHeader) + "\n";
   std::ifstream in(path);
+  UNLAZY_CHECK(in.good(), path, ": cannot be read");
   std::string start(header.size(), '\0');
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   start.resize(static_cast<size_t>(in.gcount()));
@@ -99,7 +104,7 @@ uint64_t metrics_until(const std::string& path, int64_t step) {
   in.clear();
   in.seekg(0);
   uint64_t until = header.size();
-  read_rows(path, in, [&](const Row& row, uint64_t end) {
+  read_rows(path, in, trusted, [&](const Row& row, uint64_t end) {
     if (row.step > step) return false;
     until = end;
     return true;

@@ -20,9 +20,10 @@ struct Curve {
 std::map<std::string, Curve> read_metrics(const std::string& run);
 
 /// The bytes of the table in `path` up to and with the last whole row of a step <= `step`; rows are
-/// in the order of steps. 0 for a file that is missing, empty, or torn in its first line. Throws
-/// Error naming the line when it is not such a table.
-uint64_t metrics_until(const std::string& path, int64_t step);
+/// in the order of steps. 0 for a file that is empty, or torn in its first line. A line that is no
+/// row ends the table when it begins at or after `trusted` bytes; before that it is an Error naming
+/// the line. Throws Error when the file cannot be read.
+uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted);
 
 /// A table of runs for people: one row a run, with its last epoch, its last and smoothed test
 /// accuracy and loss, and its last training accuracy; "-" where a run has no such curve.

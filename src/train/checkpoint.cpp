@@ -56,21 +56,27 @@ void put_in_place(const fs::path& written, const fs::path& target) {
   fs::remove_all(old, ignored);
 }
 
-// Loads all of a checkpoint. Throws Error when it is damaged.
-void load_checkpoint(const std::string& folder, int64_t step, Experiment& experiment,
-                     Recorder& recorder, const std::function<void(const std::string&)>& note) {
+// Loads all of a checkpoint but the recorder's state. Throws Error when it is damaged.
+void load_checkpoint(const std::string& folder, int64_t step, Experiment& experiment) {
   load_checkpoint_weights(folder, experiment);
   const auto meta = read_json_file(folder + "/meta.json");
   const at::NoGradGuard no_grad;
   auto& parameters = experiment.parameters();
-  if (meta.value("is-pruned", false)) parameters.set_mask(prune::full_mask(parameters));
+  parameters.set_mask(meta.value("is-pruned", false) ? prune::full_mask(parameters) : at::Tensor());
   models::copy_tensors(folder + "/state.safetensors", state_tensors(experiment));
   parameters.set_mask(parameters.mask());  // takes up the mask as it was read
   parameters.publish();
   UNLAZY_CHECK(meta.at("step") == step, folder, ": its meta.json is of step ",
                meta.at("step").dump());
   UNLAZY_CHECK(is_finite(experiment), folder, ": its weights are not finite");
-  recorder.restore(meta.at("recorder"), step, note);
+}
+
+// What the training that goes on from an older one would write there again; the user may look at
+// it.
+void set_aside(const std::string& checkpoint) {
+  std::error_code ignored;
+  fs::remove_all(checkpoint + ".damaged", ignored);
+  fs::rename(checkpoint, checkpoint + ".damaged", ignored);
 }
 
 }  // namespace
@@ -128,16 +134,23 @@ std::optional<int64_t> load_newest_checkpoint(const RunDir& run, Experiment& exp
   std::string problems;
   for (size_t i = steps.size(); i-- > 0;) {
     const std::string folder = run.checkpoint(steps[i]);
-    std::string problem;
+    std::string problem, model;
     try {
-      if (model_of(folder) == experiment.options().model.name) {
-        load_checkpoint(folder, steps[i], experiment, recorder, note);
-        return steps[i];
-      }
-    } catch (const std::exception& error) {  // LibTorch's and the JSON library's too
+      model = model_of(folder);
+      if (model == experiment.options().model.name) load_checkpoint(folder, steps[i], experiment);
+    } catch (const Error& error) {
       problem = error.what();
+    } catch (const nlohmann::json::exception& error) {
+      problem = folder + "/meta.json: " + error.what();
     }
-    if (problem.empty()) check_model(folder, model_of(folder), experiment);  // throws
+    if (problem.empty()) {
+      check_model(folder, model, experiment);
+      // Not a matter of this checkpoint: a table that cannot be read is an error.
+      recorder.restore(read_json_file(folder + "/meta.json").at("recorder"), steps[i], note);
+      for (size_t damaged = i + 1; damaged < steps.size(); ++damaged)
+        set_aside(run.checkpoint(steps[damaged]));
+      return steps[i];
+    }
     problems += (problems.empty() ? "" : "; ") + problem;
     if (i > 0) note(problem + "; going on from " + run.checkpoint(steps[i - 1]));
   }
@@ -151,7 +164,9 @@ std::string prune_checkpoints(const RunDir& run, int64_t keep, const std::vector
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(run.file("checkpoints"), error)) {
     const auto end = entry.path().extension();
-    if (end == ".writing" || end == ".old") doomed.push_back(entry.path());
+    const auto stem = entry.path().stem().string();
+    const bool is_ours = stem.find_first_not_of("0123456789") == std::string::npos;
+    if (is_ours && (end == ".writing" || end == ".old")) doomed.push_back(entry.path());
   }
   auto steps = run.checkpoint_steps();
   std::erase_if(steps, [&](int64_t step) {

@@ -29,8 +29,9 @@ void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& record
 void load_checkpoint_weights(const std::string& folder, Experiment& experiment);
 
 /// Puts the run into the state of its newest checkpoint and returns its step; none: there is no
-/// checkpoint. One that is damaged is passed over for the one before, and `note` is told. Throws
-/// Error when all are damaged, or when they do not belong to this experiment (another model).
+/// checkpoint. One that is damaged is passed over for the one before and renamed to STEP.damaged,
+/// and `note` is told. Throws Error when all are damaged, when they do not belong to this
+/// experiment (another model), or when metrics.csv is no table.
 std::optional<int64_t> load_newest_checkpoint(const RunDir& run, Experiment& experiment,
                                               Recorder& recorder,
                                               const std::function<void(const std::string&)>& note);

@@ -135,8 +135,6 @@ std::string default_out(const TrainOptions& o) {
 Experiment::Experiment(TrainOptions options)
     : options_(std::move(options)), compute_(resolve(options_.compute)) {
   const auto& o = options_;
-  TrainOptions defaults;
-  refuse_without_effect(describe(options_), describe(defaults));
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
   measure::requests(o.measure);  // unknown names are told before anything is read

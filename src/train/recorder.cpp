@@ -98,7 +98,9 @@ void Recorder::restore(const nlohmann::ordered_json& state, int64_t step,
     }
     if (keep != fs::file_size(path)) fs::resize_file(path, keep);
   };
-  cut(metrics_path_, report::metrics_until(metrics_path_, step), "metrics-bytes");
+  cut(metrics_path_,
+      report::metrics_until(metrics_path_, step, state.at("metrics-bytes").get<uint64_t>()),
+      "metrics-bytes");
   cut(events_path_, report::whole_events(events_path_, state.at("events-bytes").get<uint64_t>()),
       "events-bytes");
   smoothed_.clear();
@@ -112,6 +114,7 @@ void Recorder::restore(const nlohmann::ordered_json& state, int64_t step,
 void Recorder::restart() {
   metrics_.close();
   events_.reset();
+  for (const auto& path : {metrics_path_, events_path_}) fs::resize_file(path, 0);
   smoothed_.clear();
   latest_.clear();
   open();

@@ -37,7 +37,7 @@ class Recorder {
   /// not the table of a run.
   void restore(const nlohmann::ordered_json& state, int64_t step,
                const std::function<void(const std::string&)>& note);
-  /// Begins anew, after the files were removed.
+  /// Begins both files anew.
   void restart();
 
   /// The last value of each name.

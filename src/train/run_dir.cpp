@@ -24,7 +24,6 @@ RunDir::RunDir(std::string path, Mode mode) : path_(std::move(path)), mode_(mode
                      "--overwrite, or choose another --out");
   make_folder(path_);
   lock_ = std::make_unique<FolderLock>(path_);
-  remove_temporaries(path_);
 }
 
 std::string RunDir::checkpoint(const std::string& path, int64_t step) {
@@ -36,8 +35,14 @@ std::string RunDir::checkpoint(const std::string& path, int64_t step) {
 std::vector<int64_t> RunDir::checkpoint_steps(const std::string& path) {
   constexpr size_t kMostDigits = 18;  // that an int64_t holds
   std::vector<int64_t> steps;
+  const std::string folder = path + "/checkpoints";
+  if (!fs::exists(fs::symlink_status(folder))) return steps;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path + "/checkpoints", error)) {
+  const fs::directory_iterator entries(folder, error);
+  // "Cannot be read" must not pass for "there are none": the run would begin again.
+  UNLAZY_CHECK(!error, folder, ": cannot be read: ", error.message(),
+               "; is it a link to a disk that is not there?");
+  for (const auto& entry : entries) {
     const auto name = entry.path().filename().string();
     // A folder that is being written has another name. What else lies there is not ours.
     if (name.find_first_not_of("0123456789") != std::string::npos || name.size() > kMostDigits)
@@ -56,34 +61,43 @@ bool RunDir::is_done(const std::string& path) {
   return holds_run(path) && fs::exists(path + "/DONE");
 }
 
-void RunDir::begin(const Json& config, bool is_going_on) {
+void RunDir::begin(const Json& config) {
   const auto files = files_of(config);
   if (!holds_run(path_)) {
-    // Runs in folders of their own may be there: a series of 0.1.0 had no config.json.
-    for (const auto& found : run_files(path_, files)) {
-      if (found.is_run && mode_ != Mode::kNew) continue;
-      throw Error(found.path +
-                      ": is there, but no config.json that says whose it is: it may be yours, or "
-                      "of a run that was killed as it began; remove it, or choose another --out",
-                  Error::Kind::kMisuse);
-    }
+    const auto found = run_files(path_, files);
+    // A series of version 0.1.0 had runs in folders of their own and no config.json: it is taken.
+    const bool is_old_series = mode_ != Mode::kNew && std::any_of(found.begin(), found.end(),
+                                                                  [](auto& f) { return f.is_run; });
+    UNLAZY_CHECK_USAGE(
+        found.empty() || is_old_series, found.front().path,
+        ": is there, but no config.json that says whose it is: it may be yours, or of a run that "
+        "was killed as it began; remove it, or choose another --out");
+    if (is_old_series && mode_ == Mode::kOverwrite) remove_run_files(path_, files);
   } else if (mode_ == Mode::kOverwrite) {
     const Json before = read_json_file(file("config.json"));
+    // Version 0.1.0 did not list its files: they are among those of a run of today.
+    const auto listed = files_of(before);
     const auto command = before.value("command", ""), mine = config.value("command", "");
     UNLAZY_CHECK_USAGE(command == mine, path_, ": holds a run of unlazy ", command,
                        ", which unlazy ", mine,
                        " does not replace; choose another --out, or remove the folder yourself");
-    // Version 0.1.0 did not list its files: they are among those of a run of today.
-    const auto owned = files_of(before);
-    remove_run_files(path_, owned.empty() ? files : owned);
-  } else if (is_going_on && is_done(path_)) {
-    fs::remove(file("DONE"));
-    sync_folder(path_);
+    remove_run_files(path_, listed.empty() ? files : listed);
+  } else {
+    UNLAZY_CHECK(mode_ == Mode::kResume, path_,
+                 ": was begun by another process meanwhile; choose another --out");
+    go_on();
   }
+  std::error_code ignored;
+  for (const auto& path : left_over_files(path_, files)) fs::remove(path, ignored);
+  for (const auto& path : left_over_files(path_, {"config.json"})) fs::remove(path, ignored);
   write_file(file("config.json"), config.dump(2) + "\n");
 }
 
-void RunDir::clear() { remove_run_files(path_, files_of(read_json_file(file("config.json")))); }
+void RunDir::go_on() {
+  if (!is_done(path_)) return;
+  fs::remove(file("DONE"));
+  sync_folder(path_);
+}
 
 void RunDir::mark_done() const { write_file(file("DONE"), ""); }
 

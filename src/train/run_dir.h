@@ -46,17 +46,17 @@ class RunDir {
 
   /// Writes config.json, before any other file. kOverwrite removes what the run that was there had
   /// written first; its config.json is replaced last, in one go, so that a kill on the way leaves a
-  /// part of the old run under its own name and never a mixture. kNew and kOverwrite throw a misuse
-  /// Error when files that this run would write are there and no config.json says whose they are,
-  /// and when the run that is there is of another command. kResume takes DONE away, if
-  /// `is_going_on`, and keeps everything else.
+  /// part of the old run under its own name and never a mixture. Throws a misuse Error when files
+  /// that this run would write are there and no config.json says whose they are, and when the run
+  /// that is there is of another command; then nothing is removed. kResume takes DONE away and
+  /// keeps everything else. Temporaries of killed writers are cleaned.
   ///
   /// `config`: with about.files, patterns relative to the folder: `*` stands for any characters,
   /// `#` for digits; one that ends with "/" is a run in a folder of its own, which goes by its own
   /// config.json.
-  void begin(const nlohmann::ordered_json& config, bool is_going_on = true);
-  /// Removes all that the run has written but config.json: it starts from nothing again.
-  void clear();
+  void begin(const nlohmann::ordered_json& config);
+  /// Takes DONE away: the run is unfinished from now on.
+  void go_on();
   void mark_done() const;
 
  private:

@@ -33,14 +33,18 @@ bool fits(std::string_view name, std::string_view pattern) {
 }
 
 std::vector<std::string> parts_of(const std::string& pattern) {
+  constexpr auto kMostStars = 3;  // more would take long to match
   std::vector<std::string> parts;
   std::istringstream in(pattern);
-  for (std::string part; std::getline(in, part, '/');) {
-    UNLAZY_CHECK(!part.empty() && part != "." && part != "..", "run: '", pattern,
-                 "' in config.json is no pattern of files in the run's folder; remove the folder "
-                 "yourself, or choose another --out");
-    parts.push_back(part);
-  }
+  for (std::string part; std::getline(in, part, '/');) parts.push_back(part);
+  const bool is_inside = std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
+    return !part.empty() && part != "." && part != "..";
+  });
+  UNLAZY_CHECK(
+      is_inside && !parts.empty() && std::count(pattern.begin(), pattern.end(), '*') <= kMostStars,
+      "run: '", pattern,
+      "' in config.json is no pattern of files in the run's folder; remove the folder "
+      "yourself, or choose another --out");
   return parts;
 }
 
@@ -48,11 +52,14 @@ void find(const fs::path& folder, const std::vector<std::string>& parts, size_t 
           std::vector<RunFile>& found) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (!fits(entry.path().filename().string(), parts[i])) continue;
-    const bool is_folder = entry.is_directory();
+    const auto name = entry.path().filename().string();
+    if (!fits(name, parts[i]) || name == "config.json" || name == ".lock") continue;
+    const bool is_folder =
+        entry.is_directory(error) && (!entry.is_symlink(error) || name == "checkpoints");
     if (i + 1 < parts.size()) {
       if (is_folder) find(entry.path(), parts, i + 1, is_run, found);
-    } else if (is_run ? is_folder && fs::exists(entry.path() / "config.json") : !is_folder) {
+    } else if (is_run ? is_folder && fs::exists(entry.path() / "config.json")
+                      : !entry.is_directory(error)) {
       found.push_back({entry.path().string(), is_run});
     }
   }
@@ -74,15 +81,27 @@ void remove_empty(fs::path folder, const fs::path& root) {
   if (fs::is_directory(folder)) sync_folder(folder.string());
 }
 
-void remove_whole_run(const std::string& folder) {
+// The patterns of a run in a folder of its own.
+std::vector<std::string> owned_by(const std::string& folder) {
   const auto files = files_of(read_json_file(folder + "/config.json"));
   UNLAZY_CHECK(!files.empty(), folder,
-               ": its config.json does not say which files are its own; "
-               "remove it yourself, or choose another --out");
+               ": its config.json does not say which files are its own; remove it yourself, or "
+               "choose another --out");
+  return files;
+}
+
+// Throws when a run that is to be removed, or one in it, cannot be.
+void check_removable(const std::string& folder) {
+  const FolderLock lock(folder);
+  for (const auto& file : run_files(folder, owned_by(folder))) {
+    if (file.is_run) check_removable(file.path);
+  }
+}
+
+void remove_whole_run(const std::string& folder) {
   {
     const FolderLock lock(folder);
-    remove_temporaries(folder);
-    remove_run_files(folder, files);
+    remove_run_files(folder, owned_by(folder));
     remove_one(folder + "/config.json");
   }
   remove_one(folder + "/.lock");
@@ -93,11 +112,10 @@ void remove_whole_run(const std::string& folder) {
 std::vector<std::string> training_files() {
   std::vector<std::string> files = {"DONE", "metrics.csv", "log.txt",
                                     "events.out.tfevents.*.unlazy", "linearised.safetensors"};
-  for (const char* folder : {"checkpoints/#/", "checkpoints/#.writing/", "checkpoints/#.old/"}) {
-    for (const char* name : {"model.safetensors", "state.safetensors", "meta.json"}) {
-      files.push_back(folder + std::string(name));
-      files.push_back(folder + std::string(name) + ".tmp#");
-    }
+  // meta.json first: a checkpoint that is being removed is none.
+  for (const char* name : {"meta.json", "model.safetensors", "state.safetensors"}) {
+    for (const char* kind : {"", ".writing", ".old", ".damaged"})
+      files.push_back("checkpoints/#" + std::string(kind) + "/" + name);
   }
   files.push_back("measure-#.json");
   for (const char* name : {"figures/plane-*", "figures/line-*"}) {
@@ -109,10 +127,31 @@ std::vector<std::string> training_files() {
 }
 
 std::vector<std::string> files_of(const nlohmann::ordered_json& config) {
-  const auto about = config.value("about", nlohmann::ordered_json::object());
-  if (about.contains("files")) return about.at("files");
-  const auto command = config.value("command", "");
-  return command == "train" || command == "compare" ? training_files() : std::vector<std::string>();
+  try {
+    const auto about = config.value("about", nlohmann::ordered_json::object());
+    if (about.contains("files")) return about.at("files");
+    const auto command = config.value("command", "");
+    return command == "train" || command == "compare" ? training_files()
+                                                      : std::vector<std::string>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(
+        internal::concat("config.json: \"command\" must be a string and about.files a list "
+                         "of strings (",
+                         error.what(), ")"));
+  }
+}
+
+std::vector<std::string> left_over_files(const std::string& folder,
+                                         const std::vector<std::string>& patterns) {
+  std::vector<std::string> list;
+  std::vector<RunFile> found;
+  for (const auto& pattern : patterns) {
+    if (!pattern.ends_with('/')) find(folder, parts_of(pattern + ".tmp#"), 0, false, found);
+  }
+  for (const auto& file : found) {
+    if (is_left_over(file.path)) list.push_back(file.path);
+  }
+  return list;
 }
 
 std::vector<RunFile> run_files(const std::string& folder,
@@ -127,7 +166,12 @@ std::vector<RunFile> run_files(const std::string& folder,
 }
 
 void remove_run_files(const std::string& folder, const std::vector<std::string>& patterns) {
-  for (const auto& file : run_files(folder, patterns)) {
+  const auto files = run_files(folder, patterns);
+  for (const auto& file : files) {
+    if (file.is_run) check_removable(file.path);
+  }
+  for (const auto& path : left_over_files(folder, patterns)) remove_one(path);
+  for (const auto& file : files) {
     if (!fs::exists(fs::symlink_status(file.path))) continue;  // two patterns fit
     file.is_run ? remove_whole_run(file.path) : remove_one(file.path);
     if (file.path.ends_with("/DONE")) sync_folder(folder);

@@ -21,12 +21,19 @@ struct RunFile {
   bool is_run = false;  // a folder with a run of its own
 };
 
-/// What is there in `folder` of `patterns`. Throws Error for a pattern that leaves the folder.
+/// What is there in `folder` of `patterns`, DONE first; not config.json. Links to folders are not
+/// followed, but for `checkpoints`, which may lie on another disk. Throws Error for a pattern that
+/// could leave the folder.
 std::vector<RunFile> run_files(const std::string& folder, const std::vector<std::string>& patterns);
+
+/// Temporaries of those files that killed writers left behind.
+std::vector<std::string> left_over_files(const std::string& folder,
+                                         const std::vector<std::string>& patterns);
 
 /// Removes what fits, DONE first, runs in folders of their own by what their config.json says, and
 /// then the folders that are empty, and flushes. A file that fits no pattern stays, and config.json
-/// of `folder` itself. Throws Error when something cannot be removed or a run there is in use.
+/// of `folder` itself. Throws Error when a run there is in use or does not say what is its own,
+/// before anything is removed, and when something cannot be removed.
 void remove_run_files(const std::string& folder, const std::vector<std::string>& patterns);
 
 }  // namespace unlazy::train

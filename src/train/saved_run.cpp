@@ -49,6 +49,13 @@ Lengths lengths_of(const TrainOptions& options, const std::string& folder) {
   return {0, is_same ? 0 : 1};
 }
 
+// Does another length change the steps that were taken already?
+bool has_schedule_of_length(const TrainOptions& options) {
+  return options.schedule.kind == "cosine" ||
+         (optim::is_sharpness_aware(options.optimizer.name) &&
+          options.optimizer.sharpness.rho_schedule != "constant");
+}
+
 void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
   UNLAZY_CHECK_USAGE(now >= before, folder, ": was trained to step ", before,
                      " already, beyond step ", now,
@@ -97,7 +104,6 @@ std::optional<int64_t> go_on(RunDir& run, Experiment& experiment, Recorder& reco
   const auto note = [&](const std::string& text) { say(hooks, "note: " + text); };
   const auto step = load_newest_checkpoint(run, experiment, recorder, note);
   if (!step) {
-    run.clear();
     recorder.restart();
     say(hooks, "no checkpoint was written yet: starting from the beginning");
     return {};
@@ -116,6 +122,7 @@ TrainOptions options_of(const std::string& folder) {
   described(options).read_file(folder + "/config.json");
   options.run.out.clear();
   options.run.resume = options.run.overwrite = false;
+  options.compute.threads = 0;  // those of this machine: only a run that goes on keeps its own
   return options;
 }
 
@@ -155,12 +162,14 @@ void check_same_run(const Options& options, const std::string& folder, Sameness 
   UNLAZY_CHECK_USAGE(before.value("command", options.command()) == options.command(), folder,
                      ": holds a run of unlazy ", before.value("command", ""), ", not of unlazy ",
                      options.command(), "; choose another --out");
+  const bool has_curves = sameness == Sameness::kSeries || sameness == Sameness::kExact;
+  const bool has_length = sameness == Sameness::kResult || sameness == Sameness::kExact;
   const Json now = options.to_json();
   for (const auto& table : options.tables()) {
     for (const auto& row : table.rows()) {
       const bool must_agree = row.role == Role::kSetting || row.role == Role::kSource ||
-                              (row.role == Role::kCurve && sameness == Sameness::kSeries) ||
-                              (row.role == Role::kLength && sameness == Sameness::kResult);
+                              (row.role == Role::kCurve && has_curves) ||
+                              (row.role == Role::kLength && has_length);
       const Json& value = now.at(row.name);
       if (!must_agree || value == kAuto || !before.contains(row.name)) continue;
       UNLAZY_CHECK_USAGE(before.at(row.name) == value, folder, ": was run with ", row.name, " ",
@@ -188,13 +197,20 @@ Json stamp(const Options& options, const std::vector<std::string>& files, const 
   return json;
 }
 
+void check_length(const TrainOptions& options) {
+  const auto folder = folder_of(options);
+  if (!RunDir::is_done(folder)) return;
+  const auto [before, now] = lengths_of(options, folder);
+  check_not_shorter(folder, before, now);
+}
+
 bool is_finished(const TrainOptions& options, const std::string& command) {
   const auto folder = folder_of(options);
   if (!options.run.resume || !RunDir::is_done(folder)) return false;
   auto now = options;
   check_same_run(described(now, command), folder, Sameness::kSeries);
+  check_length(options);
   const auto [before, wanted] = lengths_of(options, folder);
-  check_not_shorter(folder, before, wanted);
   return before == wanted;
 }
 
@@ -211,9 +227,14 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
     auto& compute = options.compute;
     if (compute.precision == kAuto) compute.precision = config.value("precision", kAuto);
     if (compute.threads == 0) compute.threads = config.value("threads", int64_t{0});
+    const auto [before, now] = lengths_of(options, o.out);
+    UNLAZY_CHECK_USAGE(before == now || !has_schedule_of_length(options), o.out,
+                       ": its learning "
+                       "rate or rho follows a schedule to the end of training, step ",
+                       before, "; with an end at step ", now,
+                       " it is another run: begin anew with --overwrite or another --out");
     if (RunDir::is_done(o.out)) {
-      const auto [before, now] = lengths_of(options, o.out);
-      check_not_shorter(o.out, before, now);
+      check_length(options);
       if (before == now) {
         say(hooks, o.out + " is finished already");
         return Outcome::kDone;
@@ -227,9 +248,12 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
   RunDir run(o.out, o.resume      ? RunDir::Mode::kResume
                     : o.overwrite ? RunDir::Mode::kOverwrite
                                   : RunDir::Mode::kNew);
+  UNLAZY_CHECK(is_there == (o.resume && RunDir::holds_run(o.out)) || o.overwrite, o.out,
+               ": was begun by another process meanwhile; repeat the command");
   if (o.resume && !is_there) say(hooks, "note: " + o.out + " holds no run yet: starting one");
   say(hooks, description(experiment));
   if (!is_there) run.begin(config_of_run(experiment, kCommand));
+  if (is_there) run.go_on();
   Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
   std::optional<int64_t> start;
   if (is_there) {

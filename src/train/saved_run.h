@@ -32,6 +32,7 @@ enum class Sameness {
   kGoesOn,  // settings and sources: the run may become longer, and be measured in other ways
   kSeries,  // curves too: it is put beside others, whose rows must be of the same steps
   kResult,  // settings, sources and length: what was made of a run, such as a pruning curve
+  kExact,   // all of these: a run that results were made of
 };
 /// Throws a misuse Error naming the first option that does not agree with config.json in `folder`.
 /// "auto" agrees with whatever it became; an option that the file lacks agrees.
@@ -50,6 +51,9 @@ nlohmann::ordered_json config_of_run(const Experiment& experiment, const std::st
 /// settings and as long as asked for? A shorter one that is DONE goes on. Throws a misuse Error
 /// when it was made with other settings or curves, or is longer.
 bool is_finished(const TrainOptions& options, const std::string& command);
+
+/// Throws a misuse Error when the run that `options` name is finished and longer than they ask for.
+void check_length(const TrainOptions& options);
 
 /// Trains. With options.run.resume the run in options.run.out goes on: from its newest checkpoint
 /// that can be read, from its start when it has none, and anew when there is no run yet; a finished

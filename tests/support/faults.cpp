@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +61,9 @@ ssize_t write(int file, const void* bytes, size_t count) {
   const auto write_it = real(&write, "write");
   if (is_armed && !has_faulted && operations_left == 0) (void)!write_it(file, bytes, count / 2);
   return comes_to_fault(true) ? -1 : write_it(file, bytes, count);
+}
+ssize_t writev(int file, const iovec* parts, int count) {
+  return comes_to_fault(true) ? -1 : real(&writev, "writev")(file, parts, count);
 }
 int fsync(int file) { return comes_to_fault(true) ? -1 : real(&fsync, "fsync")(file); }
 int rename(const char* from, const char* to) {

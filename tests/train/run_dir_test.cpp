@@ -125,6 +125,16 @@ TEST(RunDir, AListThatLeavesTheFolderIsRefused) {
   put(scratch / "run/config.json", config("train", {"../precious.txt"}).dump());
   EXPECT_THROW(overwrite(scratch / "run", config("train", training_files())), Error);
   EXPECT_TRUE(fs::exists(scratch / "precious.txt"));
+  for (const char* files : {"[\"\"]", "[\"a*a*a*a*b\"]", "[1]", "\"all\""}) {
+    put(scratch / "run/config.json",
+        std::string("{\"command\": \"train\", \"about\": {\"files\": ") + files + "}}");
+    EXPECT_THROW(overwrite(scratch / "run", config("train", training_files())), Error) << files;
+  }
+  // Links to folders are not followed.
+  fs::create_directory_symlink(scratch.path(), scratch / "run/link");
+  put(scratch / "run/config.json", config("train", {"link/*", "*"}).dump());
+  overwrite(scratch / "run", config("train", training_files()));
+  EXPECT_TRUE(fs::exists(scratch / "precious.txt"));
 }
 
 TEST(RunDir, RunOfVersion010IsReplacedWhole) {
@@ -175,13 +185,43 @@ TEST(RunDir, LeftoversOfKilledWritersAreCleaned) {
   const std::string folder = scratch / "run";
   make_run(folder);
   // No process has the greatest number that Linux allows; this one lives.
-  put(folder + "/config.json.tmp4194304");
-  put(folder + "/measure-4.json.tmp" + std::to_string(::getpid()));
-  put(folder + "/mine.tmpfile");
-  const RunDir run(folder, Mode::kResume);
+  const std::string mine = "/measure-4.json.tmp" + std::to_string(::getpid());
+  for (const std::string name : {std::string("/config.json.tmp4194304"), mine,
+                                 std::string("/checkpoints/00000008.writing/meta.json.tmp4194304"),
+                                 std::string("/thesis.tmp20240101")})
+    put(folder + name);
+  RunDir run(folder, Mode::kResume);
+  run.begin(config("train", training_files()));
   EXPECT_FALSE(fs::exists(folder + "/config.json.tmp4194304"));
-  EXPECT_TRUE(fs::exists(folder + "/measure-4.json.tmp" + std::to_string(::getpid())));
-  EXPECT_TRUE(fs::exists(folder + "/mine.tmpfile"));
+  EXPECT_FALSE(fs::exists(folder + "/checkpoints/00000008.writing/meta.json.tmp4194304"));
+  EXPECT_TRUE(fs::exists(folder + mine));
+  EXPECT_TRUE(fs::exists(folder + "/thesis.tmp20240101"));
+}
+
+// Nothing is removed when something in it cannot be.
+TEST(RunDir, ACurveInUseKeepsItsRun) {
+  const ScratchFolder scratch;
+  const std::string folder = scratch / "run";
+  make_run(folder);
+  const auto before = files_in(folder);
+  const FolderLock lock(folder + "/prune-one-shot");
+  EXPECT_THROW(overwrite(folder, config("train", training_files())), Error);
+  EXPECT_EQ(files_in(folder), before);
+}
+
+TEST(RunDir, ASeriesOfVersion010GoesOnAndIsReplaced) {
+  const ScratchFolder scratch;
+  const std::string folder = scratch / "compare";
+  const auto mine = config("compare", {"statements.json", "seed#/kernel.safetensors", "seed#/*/"});
+  make_run(folder + "/seed0/clean");
+  put(folder + "/seed0/kernel.safetensors");
+  put(folder + "/statements.json");
+  EXPECT_THROW(RunDir(folder, Mode::kNew).begin(mine), Error);
+  RunDir(folder, Mode::kResume).begin(mine);
+  EXPECT_TRUE(fs::exists(folder + "/seed0/clean/metrics.csv"));
+  fs::remove(folder + "/config.json");
+  overwrite(folder, mine);
+  EXPECT_EQ(files_in(folder), "config.json ");
 }
 
 TEST(RunDir, AFileInPlaceOfTheFolderIsNamed) {

@@ -249,6 +249,59 @@ TEST_F(SavedRun, PrecisionAndThreadsStayWhenARunGoesOn) {
   options.compute.threads = 0;
   train(options);
   expect_same_end("whole", "parts");
+  options_.run.max_steps = 2;
+  options_.compute.threads = 2;
+  train(at("two"));
+  options_.run.max_steps = 4;
+  options_.compute.threads = 0;
+  train(at("two", true));
+  EXPECT_EQ(read_json_file(folder("two") + "/config.json").at("threads"), 2);
+}
+
+// After going on from an older one, the damaged checkpoint must not count as the newest.
+TEST_F(SavedRun, ADamagedCheckpointDoesNotPushOutNewOnes) {
+  make_whole_and_parts();
+  write_file(checkpoint("parts", 4) + "/model.safetensors", "x");
+  options_.run.keep_checkpoints = 1;
+  train(at("parts", true), Outcome::kInterrupted, stop_after_steps(1));
+  EXPECT_EQ(RunDir::checkpoint_steps(folder("parts")), std::vector<int64_t>{3});
+  EXPECT_TRUE(fs::exists(checkpoint("parts", 4) + ".damaged"));
+}
+
+// A disk that is not there is no reason to begin again.
+TEST_F(SavedRun, CheckpointsThatCannotBeReachedAreAnError) {
+  make_whole_and_parts();
+  fs::rename(folder("parts") + "/checkpoints", folder("disk"));
+  fs::create_directory_symlink(folder("gone"), folder("parts") + "/checkpoints");
+  const auto before = read_file(folder("parts") + "/metrics.csv");
+  EXPECT_THROW(train(at("parts", true)), Error);
+  EXPECT_EQ(read_file(folder("parts") + "/metrics.csv"), before);
+  fs::remove(folder("parts") + "/checkpoints");
+  fs::create_directory_symlink(folder("disk"), folder("parts") + "/checkpoints");
+  train(at("parts", true));
+  expect_same_end("whole", "parts");
+}
+
+TEST_F(SavedRun, ARowThatIsNoneIsNotBlamedOnTheCheckpoint) {
+  make_whole_and_parts();
+  const auto path = folder("parts") + "/metrics.csv";
+  const auto rows = read_file(path);
+  write_file(path, rows + "torn by a loss of power\n");
+  train(at("parts", true));
+  expect_same_end("whole", "parts");
+}
+
+// The steps that were taken would have had other rates.
+TEST_F(SavedRun, ACosineScheduleDoesNotGrow) {
+  options_.schedule.kind = "cosine";
+  options_.run.max_steps = 4;
+  train(at("run"));
+  options_.run.max_steps = 6;
+  expect_misuse([&] { train(at("run", true)); },
+                folder("run") +
+                    ": its learning rate or rho follows a schedule to the end of training, step "
+                    "4; with an end at step 6 it is another run: begin anew with --overwrite or "
+                    "another --out");
 }
 
 TEST_F(SavedRun, SaysWhatIsTrainedAndWhere) {
@@ -257,16 +310,6 @@ TEST_F(SavedRun, SaysWhatIsTrainedAndWhere) {
       lines.starts_with("mlp, 37006 parameters, on cpu in fp64 (1 thread); "
                         "cifar10-sample: 64 training and 16 test images; 6 steps\n"))
       << lines;
-}
-
-TEST_F(SavedRun, AnOldCheckpointThatCannotBeRemovedEndsNothing) {
-  options_.run.keep_checkpoints = 1;
-  Hooks hooks;
-  hooks.should_stop = [&] {  // a folder in the place of the name that it would get
-    make_folder(checkpoint("run", 2) + ".old/x/y");
-    return false;
-  };
-  EXPECT_EQ(run_training(at("run"), hooks), Outcome::kDone);
 }
 
 }  // namespace

@@ -68,6 +68,8 @@ CurveMaker::CurveMaker(const train::TrainOptions& base, const PruneOptions& o,
       densities_(prune::densities(o.levels)),
       protocol_(pruning_protocols().find(o.protocol).make()),
       criterion_(prune::registry().find(protocol_->criterion(o)).make()) {
+  o_.run = fs::path(o_.run).lexically_normal().string();
+  if (o_.run.size() > 1 && o_.run.ends_with('/')) o_.run.pop_back();
   check_options(o, sweep.empty() ? std::vector<std::string>{o.protocol} : sweep);
   protocol_->check(base, o);
   UNLAZY_CHECK_USAGE(!base.run.resume || !base.run.overwrite,
@@ -109,11 +111,40 @@ Options CurveMaker::all_options() {
   return Options("prune", std::move(tables));
 }
 
+// The step of the checkpoint that is pruned; -1 when it is none of a run that was given.
+int64_t CurveMaker::source_step() const {
+  return o_.run.empty() ? -1 : train::chosen_checkpoint(o_.run, -1);
+}
+
+// Is the curve in the folder one of the same run and settings? Where levels are trained, each from
+// the one before, those that are there must have the densities that are asked for now.
+void CurveMaker::check_same_curve() {
+  check_same_run(all_options(), out_, train::Sameness::kResult);
+  const auto about =
+      read_json_file(out_ + "/config.json").value("about", nlohmann::ordered_json::object());
+  const int64_t before = about.value("checkpoint", source_step());
+  UNLAZY_CHECK_USAGE(before == source_step(), out_, ": is a curve of checkpoint ", before, " of ",
+                     o_.run, ", whose newest is ", source_step(),
+                     " now; begin anew with --overwrite");
+  const auto levels = about.value("densities", densities_);
+  const size_t common = std::min(levels.size(), densities_.size());
+  UNLAZY_CHECK_USAGE(
+      !protocol_->is_trained() ||
+          std::equal(levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(common),
+                     densities_.begin()),
+      out_,
+      ": its levels were trained one after the other at other densities; ask for the same and "
+      "further ones, or begin anew with --overwrite");
+}
+
 // All that is asked for was there before, with --resume.
 bool CurveMaker::is_finished() {
   if (!base_.run.resume || !train::RunDir::is_done(out_)) return false;
-  check_same_run(all_options(), out_, train::Sameness::kResult);
+  check_same_curve();
   const auto levels = read_curve(out_).levels;
+  for (size_t i = 0; o_.save_weights && i < levels.size(); ++i) {
+    if (!fs::exists(level(i) + "/model.safetensors")) return false;
+  }
   return std::equal(levels.begin(), levels.end(), densities_.begin(), densities_.end(),
                     [](const auto& level, double density) { return level.target == density; });
 }
@@ -126,13 +157,14 @@ train::RunDir CurveMaker::open() {
                                                  : Mode::kNew);
   const auto options = all_options();
   if (goes_on) {
-    check_same_run(options, out_, train::Sameness::kResult);
+    check_same_curve();
     for (const auto& before : {unfinished(), out_}) {
       if (measured_.empty() && fs::exists(before + "/curve.json"))
         measured_ = read_curve(before).levels;
     }
   }
-  auto config = train::stamp(options, curve_files(), {});
+  auto config = train::stamp(options, curve_files(),
+                             {{"densities", densities_}, {"checkpoint", source_step()}});
   config["out"] = out_;
   folder.begin(config);
   return folder;
@@ -167,7 +199,7 @@ Outcome CurveMaker::run_training(train::TrainOptions options, const std::string&
   options.run.out = folder;
   options.run.resume = base_.run.resume;
   options.run.overwrite = false;
-  return train::run_unfinished(options, hooks_);
+  return train::run_training(options, hooks_, train::Sameness::kExact);
 }
 
 void CurveMaker::save_mask(PrunedNetwork& network, size_t i, const at::Tensor& mask) const {

@@ -75,6 +75,8 @@ class CurveMaker {
 
  private:
   Options all_options();
+  int64_t source_step() const;
+  void check_same_curve();
   bool is_finished();
   train::RunDir open();
   train::Outcome train_first();

@@ -58,6 +58,7 @@ class Filters : public Protocol {
     auto options = maker.base();
     options.model.block_widths = prune::block_widths(filters);
     options.run.weights = folder + "/model.safetensors";
+    options.run.resume = options.run.overwrite = false;
     std::filesystem::create_directories(folder);
     save_tensors(options.run.weights, {prune::remove_filters(tensors, filters),
                                        {{"format", "pt"}, {"model", options.model.name}}});

@@ -28,10 +28,7 @@ class FineTune : public TrainingProtocol {
              train::TrainOptions& train) const override {
     const auto& e = start.experiment;
     const int64_t per_epoch = e.steps_per_epoch();
-    train.schedule.lr = e.schedule().lr(std::max<int64_t>(e.end() - 1, 0));
-    train.schedule.kind = "constant";
-    train.schedule.milestones.clear();
-    train.schedule.warmup = Step::iterations(0);
+    train.schedule = {.lr = e.schedule().lr(std::max<int64_t>(e.end() - 1, 0))};
     train.run.epochs =
         static_cast<double>(o.fine_tune.in_iterations(per_epoch)) / static_cast<double>(per_epoch);
     train.run.max_steps = 0;

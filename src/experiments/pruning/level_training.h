@@ -24,6 +24,7 @@ struct LevelStart {
 class TrainingProtocol : public Protocol {
  public:
   train::Outcome make_levels(CurveMaker& maker, PrunedNetwork& network) const final;
+  bool is_trained() const override { return true; }
   std::vector<std::string> options() const override {
     return {"criterion", "keep-first", "keep-last"};
   }

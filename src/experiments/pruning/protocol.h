@@ -33,6 +33,8 @@ class Protocol {
   virtual void check(const train::TrainOptions& base, const PruneOptions& options) const;
   /// Does a level go back to the checkpoint of --rewind-to, which must be one of a run?
   virtual bool is_rewinding() const { return false; }
+  /// Are levels trained, each from the one before?
+  virtual bool is_trained() const { return false; }
   /// Does it need a curve that was made before (--masks-from)?
   virtual bool needs_curve() const { return false; }
 
