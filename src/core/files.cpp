@@ -113,7 +113,8 @@ void make_folder(const std::string& path) {
   const auto above = fs::path(path).parent_path().string();
   make_folder(above);
   std::error_code error;
-  fs::create_directory(path, error);
+  const bool is_taken = fs::exists(path);
+  if (!is_taken) fs::create_directory(path, error);
   UNLAZY_CHECK(!error && fs::is_directory(path), path,
                ": cannot be made: ", error ? error.message() : "a file of that name is there",
                "; choose another folder");

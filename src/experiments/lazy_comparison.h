@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "experiments/lazy_statements.h"
 #include "train/experiment.h"
 #include "train/loop.h"
 
@@ -24,13 +25,6 @@ struct CompareOptions {
   int64_t ntk_memory = 1024;  // MiB
 };
 OptionTable describe(CompareOptions& options);
-
-/// One of the paper's statements, in numbers.
-struct Statement {
-  std::string text;
-  std::string numbers;
-  bool holds = false;  // on every seed
-};
 
 struct Comparison {
   std::vector<Statement> statements;

@@ -47,7 +47,8 @@ TEST(Faults, ATrainingKilledAnywhereGoesOnBitForBit) {
   for (const auto fault : {Fault::kKill, Fault::kFull}) {
     for (int64_t k = 0;; ++k) {
       SCOPED_TRACE(k);
-      const auto options = short_run(scratch / ("run" + std::to_string(k)));
+      const auto options =
+          short_run(scratch / ((fault == Fault::kKill ? "kill" : "full") + std::to_string(k)));
       const bool has_faulted =
           testing::run_with_fault(fault, k, [&] { run_training(options, {}); });
       if (!has_faulted) {

@@ -186,9 +186,9 @@ TEST(RunDir, LeftoversOfKilledWritersAreCleaned) {
   make_run(folder);
   // No process has the greatest number that Linux allows; this one lives.
   const std::string mine = "/measure-4.json.tmp" + std::to_string(::getpid());
-  for (const std::string name : {std::string("/config.json.tmp4194304"), mine,
-                                 std::string("/checkpoints/00000008.writing/meta.json.tmp4194304"),
-                                 std::string("/thesis.tmp20240101")})
+  for (const std::string& name : {std::string("/config.json.tmp4194304"), mine,
+                                  std::string("/checkpoints/00000008.writing/meta.json.tmp4194304"),
+                                  std::string("/thesis.tmp20240101")})
     put(folder + name);
   RunDir run(folder, Mode::kResume);
   run.begin(config("train", training_files()));

@@ -215,6 +215,7 @@ TEST(Run, CheckpointOfAnotherModelIsRefused) {
   auto options = small_run(out);
   run(options, stop_after(4));
   options.model.name = "resnet32";
+  options.model.block_widths.clear();
   Experiment other(options);
   RunDir dir(out, RunDir::Mode::kResume);
   Recorder recorder(dir, 3, 0);

@@ -1,0 +1,29 @@
+// What the paper says of its Figures 3 and 5, each statement with its numbers for every seed.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "report/metrics.h"
+
+namespace unlazy::experiments {
+
+/// The places of the four runs of a seed.
+enum Place : size_t { kClean, kPerturbed, kLinear, kLinearPerturbed };
+/// One seed's curves of the four runs, by Place.
+using Runs = std::vector<std::map<std::string, report::Curve>>;
+
+/// One of the paper's statements, in numbers.
+struct Statement {
+  std::string text;
+  std::string numbers;
+  bool holds = false;  // on every seed
+};
+
+/// The statements on the runs of all seeds; `what`: "label noise", "SAM". The runs must have
+/// train_set_loss, test_loss and first_layer_norm; those of the kernel and of the lazy distance are
+/// made where they were measured.
+std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what);
+
+}  // namespace unlazy::experiments
