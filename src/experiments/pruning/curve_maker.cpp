@@ -124,8 +124,7 @@ void CurveMaker::check_same_curve() {
       read_json_file(out_ + "/config.json").value("about", nlohmann::ordered_json::object());
   const int64_t before = about.value("checkpoint", source_step());
   UNLAZY_CHECK_USAGE(before == source_step(), out_, ": is a curve of checkpoint ", before, " of ",
-                     o_.run, ", whose newest is ", source_step(),
-                     " now; begin anew with --overwrite");
+                     o_.run, ", whose newest is ", now, " now; begin anew with --overwrite");
   const auto levels = about.value("densities", densities_);
   const size_t common = std::min(levels.size(), densities_.size());
   UNLAZY_CHECK_USAGE(
