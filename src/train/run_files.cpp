@@ -110,14 +110,15 @@ void remove_whole_run(const std::string& folder) {
 }  // namespace
 
 std::vector<std::string> training_files() {
-  std::vector<std::string> files = {"DONE", "metrics.csv", "log.txt",
-                                    "events.out.tfevents.*.unlazy", "linearised.safetensors"};
+  // Checkpoints before curves: a run whose removal was cut off begins again and has all its rows.
   // meta.json first: a checkpoint that is being removed is none.
+  std::vector<std::string> files = {"DONE"};
   for (const char* name : {"meta.json", "model.safetensors", "state.safetensors"}) {
     for (const char* kind : {"", ".writing", ".old", ".damaged"})
       files.push_back("checkpoints/#" + std::string(kind) + "/" + name);
   }
-  files.push_back("measure-#.json");
+  files.insert(files.end(), {"metrics.csv", "log.txt", "events.out.tfevents.*.unlazy",
+                             "linearised.safetensors", "measure-#.json"});
   for (const char* name : {"figures/plane-*", "figures/line-*"}) {
     for (const char* end : {".json", ".csv", ".gp", ".svg", ".png"})
       files.push_back(name + std::string(end));

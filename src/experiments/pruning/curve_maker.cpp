@@ -113,7 +113,9 @@ Options CurveMaker::all_options() {
 
 // The step of the checkpoint that is pruned; -1 when it is none of a run that was given.
 int64_t CurveMaker::source_step() const {
-  return o_.run.empty() ? -1 : train::chosen_checkpoint(o_.run, -1);
+  if (o_.run.empty()) return -1;
+  const auto steps = train::RunDir::checkpoint_steps(o_.run);
+  return steps.empty() ? -1 : steps.back();
 }
 
 // Is the curve in the folder one of the same run and settings? Where levels are trained, each from
@@ -122,8 +124,8 @@ void CurveMaker::check_same_curve() {
   check_same_run(all_options(), out_, train::Sameness::kResult);
   const auto about =
       read_json_file(out_ + "/config.json").value("about", nlohmann::ordered_json::object());
-  const int64_t before = about.value("checkpoint", source_step());
-  UNLAZY_CHECK_USAGE(before == source_step(), out_, ": is a curve of checkpoint ", before, " of ",
+  const int64_t now = source_step(), before = about.value("checkpoint", now);
+  UNLAZY_CHECK_USAGE(before == now || now < 0, out_, ": is a curve of checkpoint ", before, " of ",
                      o_.run, ", whose newest is ", now, " now; begin anew with --overwrite");
   const auto levels = about.value("densities", densities_);
   const size_t common = std::min(levels.size(), densities_.size());
