@@ -19,9 +19,7 @@ using Json = nlohmann::ordered_json;
 
 RunDir::RunDir(std::string path, Mode mode) : path_(std::move(path)), mode_(mode) {
   UNLAZY_CHECK_USAGE(!path_.empty(), "run: --out must name a folder");
-  UNLAZY_CHECK_USAGE(mode != Mode::kNew || !holds_run(path_), path_,
-                     ": already holds a run; continue it with --resume, replace it with "
-                     "--overwrite, or choose another --out");
+  if (mode == Mode::kNew) refuse_run(path_);
   make_folder(path_);
   lock_ = std::make_unique<FolderLock>(path_);
 }
@@ -53,6 +51,12 @@ std::vector<int64_t> RunDir::checkpoint_steps(const std::string& path) {
   }
   std::sort(steps.begin(), steps.end());
   return steps;
+}
+
+void RunDir::refuse_run(const std::string& path) {
+  UNLAZY_CHECK_USAGE(!holds_run(path), path,
+                     ": already holds a run; continue it with --resume, replace it with "
+                     "--overwrite, or choose another --out");
 }
 
 bool RunDir::holds_run(const std::string& path) { return fs::exists(path + "/config.json"); }

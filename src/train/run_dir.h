@@ -42,6 +42,8 @@ class RunDir {
   static std::vector<int64_t> checkpoint_steps(const std::string& path);
   /// Is there a run in the folder? Is it finished?
   static bool holds_run(const std::string& path);
+  /// Throws the misuse Error of kNew when there is one.
+  static void refuse_run(const std::string& path);
   static bool is_done(const std::string& path);
 
   /// Writes config.json, before any other file. kOverwrite removes what the run that was there had

@@ -220,6 +220,7 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
   UNLAZY_CHECK_USAGE(!o.resume || !o.overwrite,
                      "train: --resume and --overwrite exclude each other");
   o.out = folder_of(options);
+  if (!o.resume && !o.overwrite) RunDir::refuse_run(o.out);  // before anything is read
   const bool is_there = o.resume && RunDir::holds_run(o.out);
   if (is_there) {
     check_same_run(described(options), o.out, sameness);
