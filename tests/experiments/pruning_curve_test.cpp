@@ -21,6 +21,7 @@
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
+#include "train/saved_run.h"
 
 namespace unlazy {
 namespace {
