@@ -39,9 +39,14 @@ void check_balance(const Dataset& split, int64_t size, const std::string& flag) 
   }
 }
 
-Dataset subset(const Dataset& split, int64_t size, bool is_balanced, Rng rng,
+// `size` random images, or for 0 all: in the order of the source, or shuffled.
+Dataset subset(const Dataset& split, int64_t size, bool is_balanced, bool is_shuffled, Rng rng,
                const std::string& flag) {
-  if (size == 0) return split;
+  if (size == 0 && !is_shuffled) return split;
+  if (size == 0) {
+    size = split.size();
+    is_balanced = false;
+  }
   UNLAZY_CHECK_USAGE(size <= split.size(), "data: ", flag, " ", size, " is more than the ",
                      split.size(), " images there are");
   if (is_balanced) check_balance(split, size, flag);
@@ -75,7 +80,10 @@ OptionTable describe(DataOptions& options) {
            .target = &options.train_size,
            .range = Range::at_least(0),
            .unit = "images",
-           .help = "Random subset of the training images, contained in every larger one; 0: all."},
+           .help =
+               "Random subset of the training images, contained in every larger one; 0: all, in "
+               "the order of the files (image folders: in a random order, a function of the "
+               "seed)."},
           {.name = "test-size",
            .target = &options.test_size,
            .range = Range::at_least(0),
@@ -94,20 +102,31 @@ OptionTable describe(DataOptions& options) {
            .unit = "pixels",
            .help = "Image folders: scale every image to this side, whatever its proportions; 0: as "
                    "they are."},
+          {.name = "max-megapixels",
+           .target = &options.max_megapixels,
+           .range = Range::closed(1, 1000),
+           .unit = "million pixels",
+           .help = "Image folders: refuse a larger image before it is decoded; it takes 3 bytes a "
+                   "pixel and thread.",
+           .role = Role::kPlace},
       }};
 }
 
 Splits load(const DataOptions& options, uint64_t seed) {
   const auto& source = sources().find(options.source);
-  UNLAZY_CHECK_USAGE(options.resize == 0 || options.source == "image-folder",
+  const bool has_files = options.source == "image-folder";
+  UNLAZY_CHECK_USAGE(options.resize == 0 || has_files,
                      "data: --resize is for --data image-folder, not for --data ", options.source);
+  UNLAZY_CHECK_USAGE(options.max_megapixels == DataOptions().max_megapixels || has_files,
+                     "data: --max-megapixels is for --data image-folder, not for --data ",
+                     options.source);
   UNLAZY_CHECK_USAGE(!options.balanced || options.train_size > 0 || options.test_size > 0,
                      "data: --balanced needs --train-size or --test-size");
   const RawSplits raw = source.make(options);
   Splits splits;
-  splits.train = subset(raw.train, options.train_size, options.balanced,
+  splits.train = subset(raw.train, options.train_size, options.balanced, raw.is_by_class,
                         Rng(seed, Stream::kOrder, kTrainSubset), "--train-size");
-  splits.test = subset(raw.test, options.test_size, options.balanced,
+  splits.test = subset(raw.test, options.test_size, options.balanced, raw.is_by_class,
                        Rng(seed, Stream::kOrder, kTestSubset), "--test-size");
   splits.normalization = find_normalization(options.normalize, splits.train);
   return splits;

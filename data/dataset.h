@@ -47,6 +47,7 @@ struct DataOptions {
   bool balanced = false;            // subsets with equally many of each class
   std::string normalize = "cifar";  // cifar, imagenet, computed, none
   int64_t resize = 0;               // image folders: 0 keeps sizes (and refuses a mixture)
+  int64_t max_megapixels = 64;      // image folders: a larger image is refused before decoding
 };
 OptionTable describe(DataOptions& options);
 
@@ -54,6 +55,7 @@ OptionTable describe(DataOptions& options);
 struct RawSplits {
   Dataset train;
   Dataset test;
+  bool is_by_class = false;  // class after class, as image folders are read
 };
 using LoadSource = RawSplits(const DataOptions& options);
 /// The data sources: cifar10, cifar100, cifar10-sample, image-folder.
@@ -61,6 +63,8 @@ const Registry<LoadSource>& sources();
 
 /// Reads the source, takes the random subsets asked for (a function of `seed`: the first n of a
 /// random order, so that a smaller subset is contained in a larger one) and finds the statistics.
+/// A source that is read class by class is put into that random order also where all images are
+/// taken, so that the first n of a split are always a fair mixture of its classes.
 /// Throws Error for missing, truncated or corrupt files, naming file, size found and size expected.
 Splits load(const DataOptions& options, uint64_t seed);
 

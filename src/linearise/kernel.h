@@ -20,7 +20,8 @@
 namespace unlazy::linearise {
 
 struct KernelOptions {
-  int64_t memory = int64_t{1} << 30;  // bytes at most for the kernel and its working space, > 0
+  int64_t memory = int64_t{1} << 30;  // bytes at most for the kernel and its working space, > 0;
+                                      // not in it: the graph of one pass over a batch
   int64_t batch = 64;                 // samples a forward pass, > 0
   bool is_exact_sum = false;          // sum in fp64 what an fp32 network gives
   /// Plain backward passes over the whole batch for each row: slow, and right also for a network
@@ -42,7 +43,8 @@ struct Kernel {
 Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs = {},
               const KernelOptions& options = {});
 
-/// The traced kernel [N, N], without the full one: K times fewer multiply-adds.
+/// The traced kernel [N, N], without the full one: K times fewer multiply-adds. Checked and refused
+/// as the full one is.
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options = {});
 
