@@ -35,8 +35,8 @@ class LandscapeCommand : public Command {
                      .help = "The step of the checkpoint of RUN; -1: the newest."},
                     {.name = "to",
                      .target = &to_,
-                     .help = "Folder of the run at the other end of a line; empty: RUN itself with "
-                             "--to-checkpoint, else a plane is drawn."},
+                     .help = "Folder of the run at the other end of a line; empty: with "
+                             "--to-checkpoint a line within RUN, else a plane."},
                     {.name = "to-checkpoint",
                      .target = &to_step_,
                      .range = Range::at_least(-1),

@@ -71,8 +71,8 @@ OptionTable describe(ComputeOptions& o) {
             .role = Role::kPlace},
            {.name = "precision",
             .target = &o.precision,
-            .help = "Number format of weights and activations in forward and backward; the update "
-                    "is always in fp32 (fp64).",
+            .help = "Number format of weights and activations in the forward and backward pass; "
+                    "the update is always in fp32 (in fp64 with fp64).",
             .choices = {{"auto", "bf16 where the device is fast at it, else fp32"},
                         {"fp32", "single precision"},
                         {"bf16", "bfloat16, with fp32 master weights, normalisation and loss"},
@@ -80,7 +80,7 @@ OptionTable describe(ComputeOptions& o) {
            {.name = "threads",
             .target = &o.threads,
             .range = Range::closed(0, 4096),
-            .help = "CPU threads; 0 takes OMP_NUM_THREADS where it is set, else all cores.",
+            .help = "Number of CPU threads; 0: OMP_NUM_THREADS if it is set, else all cores.",
             .role = Role::kPlace},
            {.name = "deterministic",
             .target = &o.deterministic,

@@ -259,20 +259,20 @@ OptionTable describe(CompareOptions& o) {
           {{.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
-            .help = "Seeds of images, initialisation and noise, four runs each; several make "
-                    "bands.",
+            .help = "Seeds of images, initialisation and noise, four runs each; several are drawn "
+                    "as bands.",
             .role = Role::kPart},
            {.name = "lr-fraction",
             .target = &o.lr_fraction,
             .range = Range::at_least(0),
-            .help = "Learning rate as a part of the largest that is stable for the linearised "
-                    "network, 2 (1 + momentum) N K / lambda_max; 0: --lr holds.",
+            .help = "Learning rate as a fraction of the largest at which the linearised network is "
+                    "stable, 2 (1 + momentum) N K / lambda_max; 0 uses --lr instead.",
             .role = Role::kSetting},
            {.name = "ntk-memory",
             .target = &o.ntk_memory,
             .range = Range::at_least(1),
             .unit = "MiB",
-            .help = "Memory for computing the kernel.",
+            .help = "Memory limit for computing the kernel.",
             .role = Role::kPlace}}};
 }
 

@@ -71,8 +71,8 @@ std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::
   Table table(seeds);
   const auto gaps = [](Place a, Place b) {
     return [=](const Runs& runs) -> Table::Numbers {
-      return {{"train loss apart", loss_gap(runs, a, b, "train_set_loss")},
-              {"test loss apart", loss_gap(runs, a, b, "test_loss")}};
+      return {{"difference in train loss", loss_gap(runs, a, b, "train_set_loss")},
+              {"in test loss", loss_gap(runs, a, b, "test_loss")}};
     };
   };
   table.add(
@@ -81,9 +81,9 @@ std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::
       gaps(kClean, kLinear),
       [](const std::vector<double>& v) { return v[0] < kNear && v[1] < kNear; });
   table.add(
-      "With " + what + " they do not: the train loss is twice as far from it",
+      "With " + what + " they do not: the train loss differs more than twice as much",
       [](const Runs& runs) -> Table::Numbers {
-        return {{"train loss apart", loss_gap(runs, kPerturbed, kLinear, "train_set_loss")},
+        return {{"difference in train loss", loss_gap(runs, kPerturbed, kLinear, "train_set_loss")},
                 {"without", loss_gap(runs, kClean, kLinear, "train_set_loss")}};
       },
       [](const std::vector<double>& v) { return v[0] > 2 * v[1]; });
@@ -100,7 +100,7 @@ std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::
       [](const std::vector<double>& v) { return v[0] < v[1]; },
       [](double v) { return rounded_text(v, 3); });
   table.add(
-      "With " + what + " the first layer's norm falls, and below that without",
+      "With " + what + " the first layer's norm falls, and ends lower than without",
       [](const Runs& runs) -> Table::Numbers {
         return {{"with", change(runs[kPerturbed].at("first_layer_norm"))},
                 {"without", change(runs[kClean].at("first_layer_norm"))}};

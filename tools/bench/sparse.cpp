@@ -142,7 +142,7 @@ class BenchSparse : public Command {
                    {OptionTable("Benchmark", {{.name = "rounds",
                                                .target = &rounds_,
                                                .range = Range::at_least(1),
-                                               .help = "Times that each is measured."},
+                                               .help = "How many times to measure each."},
                                               {.name = "threads",
                                                .target = &threads_,
                                                .range = Range::closed(1, 1024),
