@@ -1,6 +1,6 @@
-// The sequence of training batches: which samples at which step, and how they are cropped and
-// flipped. All draws are a function of (seed, step), made on the host: a resumed run continues with
-// the batches it would have had, and a GPU run sees the same batches as a CPU run.
+// The sequence of training batches: which samples each step uses, and how they are cropped and
+// flipped. All draws are made on the host and are a function of (seed, step). So a resumed run
+// continues with the batches it would have had, and a GPU run sees the same batches as a CPU run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -67,13 +67,13 @@ class BatchReader {
               const BatchOptions& options, uint64_t seed, c10::Device device,
               c10::ScalarType dtype);
 
-  /// The crops of the batch at `step`, one a sample; without augmentation: the image itself.
+  /// The crops of the batch at `step`, one per sample; without augmentation, the image itself.
   std::vector<Crop> crops(int64_t step, int64_t count) const;
 
   /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
   /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
-  /// The same, as they are: for evaluation.
+  /// The same without augmentation, for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;
 
   const at::Tensor& images() const { return images_; }

@@ -1,5 +1,5 @@
-// unlazy prune: accuracy against remaining weights, of one run, of several, or the whole way to
-// Figure 1c.
+// unlazy prune: accuracy against remaining weights, of one run or several, or everything that
+// Figure 1c needs.
 #include <iostream>
 
 #include "command.h"

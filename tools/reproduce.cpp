@@ -1,6 +1,5 @@
 // unlazy reproduce: a figure of the paper by one command. A figure is a list of calls of the other
-// commands with the settings that reproduce it; each call is printed, so that a user can change and
-// repeat it.
+// commands with the right settings. Each call is printed, so that a user can change and repeat it.
 #include <iostream>
 
 #include "command.h"

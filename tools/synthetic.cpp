@@ -1,5 +1,5 @@
-// unlazy synthetic: the paper's two-layer linear network (and diagonal networks), simulated
-// exactly.
+// unlazy synthetic: exact simulation of the paper's two-layer linear network, and of diagonal
+// networks.
 #include <unistd.h>
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// What the paper says of its Figures 3 and 5, each statement with its numbers for every seed.
+// What the paper says about its Figures 3 and 5: each statement with its numbers for every seed.
 #pragma once
 
 #include <map>
@@ -21,9 +21,9 @@ struct Statement {
   bool holds = false;  // on every seed
 };
 
-/// The statements on the runs of all seeds; `what`: "label noise", "SAM". The runs must have
-/// train_set_loss, test_loss and first_layer_norm; those of the kernel and of the lazy distance are
-/// made where they were measured.
+/// The statements for the runs of all seeds; `what` is "label noise" or "SAM". The runs must have
+/// train_set_loss, test_loss and first_layer_norm. The statements about the kernel and the lazy
+/// distance are only made if these were measured.
 std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what);
 
 }  // namespace unlazy::experiments

@@ -1,9 +1,11 @@
-// What SAM and its relatives share: two gradients an update (Foret et al. 2021, Algorithm 1).
+// The common part of SAM and its relatives: two gradients per update (Foret et al. 2021, Algorithm
+// 1).
 //   g     <- gradient at w
 //   g_adv <- gradient at w + e(g)
 //   w     <- base optimizer's update of w with combine(g, g_adv)
 // With groups of m samples each group has its own e, and the results are averaged (m-SAM). Weight
-// decay, clipping and momentum belong to the base optimizer: they neither act on nor see e.
+// decay, clipping and momentum belong to the base optimizer: e is not affected by them and does not
+// affect them.
 #pragma once
 
 #include <memory>
@@ -21,9 +23,9 @@ class SharpnessAware : public Optimizer {
   std::vector<std::pair<std::string, at::Tensor>> state() override { return base_->state(); }
 
  protected:
-  /// Adds e to parameters().values(); gradients() holds g.
+  /// Adds e to parameters().values(), given g in gradients().
   virtual void perturb(const at::Tensor& rho) = 0;
-  /// Turns gradients(), which holds g_adv, into what the base optimizer takes.
+  /// Turns g_adv in gradients() into the gradient that the base optimizer uses.
   virtual void combine() {}
   FlatParameters& parameters() { return parameters_; }
 
@@ -34,11 +36,11 @@ class SharpnessAware : public Optimizer {
   FlatParameters& parameters_;
   std::unique_ptr<Optimizer> base_;
   int64_t group_size_;
-  at::Tensor before_;  // [P] the values to come back to: w + e - e is not w in floating point
-  at::Tensor sum_;     // [P] over groups; undefined without
+  at::Tensor before_;  // [P] the values to restore, since w + e - e is not exactly w
+  at::Tensor sum_;     // [P] sum over groups; undefined without groups
 };
 
-/// rho / norm(direction) as a scalar on the device; finite for a direction of zeros.
+/// rho / norm(direction) as a scalar on the device. It is finite even if the direction is 0.
 at::Tensor radius_over_norm(const at::Tensor& rho, const at::Tensor& direction);
 
 }  // namespace unlazy::optim

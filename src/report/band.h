@@ -5,8 +5,8 @@
 
 namespace unlazy::report {
 
-/// The curve of one seed: a value at each step. Steps are numbers of any kind that tell the points
-/// of a curve apart (updates, epochs, levels), in any order, none twice.
+/// The curve of one seed: a value at each step. A step is any number that identifies a point of the
+/// curve (updates, epochs, levels). Steps can be in any order; none may appear twice.
 struct SeedCurve {
   std::vector<double> steps, values;
 };
@@ -18,8 +18,8 @@ struct Band {
   std::vector<double> low, high;  // mean -+ sd; empty for a single seed
 };
 
-/// Pairs the seeds by step: a point is kept where all of them have it, in the order of the first.
-/// Where a value is not finite neither is the band, which leaves a gap in a figure. Without seeds
+/// Pairs the seeds by step: a point is kept if all of them have it, in the order of the first seed.
+/// Where a value is not finite, neither is the band, which leaves a gap in a figure. Without seeds
 /// there are no points.
 Band band_over_seeds(const std::vector<SeedCurve>& seeds);
 

@@ -1,5 +1,5 @@
-// The style of every picture: light grid, two thin borders, the palette of Okabe and Ito (told
-// apart by the colour-blind), title and legend above the axes where they cover no data, long step
+// The style of every picture: light grid, two thin borders, the palette of Okabe and Ito (safe for
+// colour-blind readers), title and legend above the axes where they cover no data, and long step
 // axes in powers of ten.
 #include "report/figure.h"
 

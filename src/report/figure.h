@@ -1,6 +1,6 @@
-// Figures, drawn by gnuplot in one style. A figure is panels; a panel is series of points.
-// For a figure NAME four files are written beside each other: NAME.csv (the numbers), NAME.gp (the
-// script; `gnuplot NAME.gp` in that folder draws it again), NAME.svg and NAME.png.
+// Figures, drawn by gnuplot in one style. A figure has panels; a panel has series of points.
+// A figure NAME consists of four files in one folder: NAME.csv (the numbers), NAME.gp (the script;
+// `gnuplot NAME.gp` in that folder draws it again), NAME.svg and NAME.png.
 #pragma once
 
 #include <string>
@@ -62,11 +62,11 @@ struct Figure {
          panel_height = 300;  // of a panel in a row of the most columns, in points
 };
 
-/// Writes NAME.csv and NAME.gp into `folder` (made when it is not there).
+/// Writes NAME.csv and NAME.gp into `folder`, which is made if it does not exist.
 void write_figure(const std::string& folder, const Figure& figure);
 
-/// Draws figures that were written: NAME.svg and NAME.png of each. Throws Error with what gnuplot
-/// said, or, when gnuplot is not installed, naming the package to install; data and scripts stay.
+/// Draws figures that were written: NAME.svg and NAME.png of each. Throws Error with gnuplot's own
+/// message or, when gnuplot is not installed, naming the package to install. Data and scripts stay.
 void draw_figures(const std::string& folder, const std::vector<std::string>& names);
 
 /// The four files of a figure NAME.

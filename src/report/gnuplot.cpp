@@ -1,4 +1,4 @@
-// Running gnuplot on figures that were written: one process a figure, as many at once as there are
+// Runs gnuplot on figures that were written: one process per figure, as many at once as there are
 // cores.
 #include <fcntl.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
-// unlazy bench linearise: the network of the NTK literature on a few images. What a step of
-// gradient descent, the empirical kernel and a step of the linearised network cost.
+// unlazy bench linearise: the cost of a step of gradient descent, of the empirical kernel and of a
+// step of the linearised network, for the network of the NTK literature on a few images.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>

@@ -1,6 +1,6 @@
-// unlazy bench synthetic: nanoseconds a step of the two-layer linear network (fp64, one sample a
-// step, random numbers included). Floor: 2 (d + 1)^2 multiply-adds a step at the machine's rate,
-// measured here on registers alone.
+// unlazy bench synthetic: nanoseconds per step of the two-layer linear network (fp64, one sample
+// per step, random numbers included). The floor is 2 (d + 1)^2 multiply-adds per step at the
+// machine's rate, measured here on registers alone.
 #include <algorithm>
 #include <chrono>
 #include <ctime>
