@@ -87,10 +87,6 @@ OptionTable describe(ComputeOptions& o) {
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
 }
 
-c10::ScalarType Compute::master_dtype() const {
-  return dtype == c10::kDouble ? c10::kDouble : c10::kFloat;
-}
-
 Compute resolve(const ComputeOptions& options) {
   const c10::Device device = choose_device(options.device);
   const int threads =

@@ -25,9 +25,6 @@ struct Compute {
   c10::Device device;
   c10::ScalarType
       dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
-  /// The dtype of the master copy of the parameters and of the optimizer's state: Double for fp64,
-  /// else Float.
-  c10::ScalarType master_dtype() const;
 };
 
 /// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads,

@@ -80,7 +80,6 @@ std::string default_out(const train::TrainOptions& base, const PruneOptions& opt
 /// interrupted, the curve has the levels that were done, which are in OUT/unfinished.
 /// `sweep`: the protocols of all curves that are made with the same options, which may include
 /// options that only another of them reads; empty: this one alone.
-/// another of them reads; empty: this one alone.
 struct CurveResult {
   PruningCurve curve;
   train::Outcome outcome = train::Outcome::kDone;
