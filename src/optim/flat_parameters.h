@@ -50,9 +50,11 @@ class FlatParameters {
   /// After each backward pass: adds what it left to gradients(). `is_first`: the first since
   /// zero_gradients().
   void collect_gradients(bool is_first);
-  /// Shows changed values to the network (a copy to bf16; nothing in fp32 and fp64), pruned weights
-  /// as 0.
+  /// Shows changed values to the network (a copy to bf16; nothing in fp32, in fp64 and in
+  /// MasterPrecision), pruned weights as 0.
   void publish();
+  /// The dtype that the network computes in now: its input must have it.
+  c10::ScalarType compute_dtype() const;
 
   /// Prunes: at once and after every publish() the weights are exactly 0 where `mask`
   /// [num_weights] bool is false, and so are their gradients after collect_gradients(). So
@@ -68,19 +70,40 @@ class FlatParameters {
   const std::vector<Segment>& segments() const { return segments_; }
   /// The part of a flat buffer [P] that belongs to `segment`, in the parameter's shape.
   static at::Tensor view(const at::Tensor& flat, const Segment& segment);
+  class MasterPrecision;
   /// Sets the pruned weights of a buffer `flat` [P] to 0; without a mask nothing.
   void zero_pruned_(const at::Tensor& flat) const;
   /// A buffer of zeros in the layout of values().
   at::Tensor zeros_like_values() const;
 
  private:
+  void show(bool is_master);
+
   std::vector<Segment> segments_;
+  std::vector<at::Tensor> parameters_;  // the network's own, in the order of segments_
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor mask_, pruned_;  // [num_weights] bool and its complement; undefined: no mask
   at::Tensor shadow_,
-      shadow_gradients_;  // [num_low_precision] bf16, undefined unless training in bf16
+      shadow_gradients_;           // [num_low_precision] bf16, undefined unless training in bf16
+  bool is_low_precision_ = false;  // does the network look at the shadow?
+};
+
+/// While one of these lives, the network looks at the master values themselves and its gradients go
+/// straight into gradients(); afterwards at its bf16 copy again, which was not written meanwhile.
+/// In fp32 and fp64 it changes nothing. One at a time, and not during a forward or backward pass.
+class FlatParameters::MasterPrecision {
+ public:
+  explicit MasterPrecision(FlatParameters& parameters) : parameters_(parameters) {
+    parameters_.show(/*is_master=*/true);
+  }
+  ~MasterPrecision() { parameters_.show(/*is_master=*/false); }
+  MasterPrecision(const MasterPrecision&) = delete;
+  MasterPrecision& operator=(const MasterPrecision&) = delete;
+
+ private:
+  FlatParameters& parameters_;
 };
 
 }  // namespace unlazy::optim
