@@ -173,6 +173,7 @@ class MeasureRun : public Command {
     json["step"] = step;
     json["epoch"] = static_cast<double>(step) / static_cast<double>(experiment.steps_per_epoch());
     json["options"] = options_->to_json();
+    json["options"].erase("measure");  // that of this call; the values say what was measured
     json["values"] = before;
     for (const auto& [name, values] : numbers) {
       if (values.size() == 1) {

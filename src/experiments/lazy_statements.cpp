@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "core/format.h"
 #include "report/band.h"
@@ -168,11 +167,12 @@ std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::
   auto apart = numbers.gap_of("train loss apart", kPerturbed, kLinear, "train_set_loss");
   auto apart_without = lazy[0];
   apart_without.name = "without";
-  const auto ratio = combined("relative to without", apart, apart_without, std::divides<>());
+  const auto beyond = combined("beyond twice that without by", apart, apart_without,
+                               [](double with, double without) { return with - 2 * without; });
   list.push_back(statement("With " + what +
                                " the train loss is more than twice as far from the linearised "
                                "network's as without",
-                           {apart, apart_without}, percent, {above(ratio, 2)}));
+                           {apart, apart_without}, percent, {at_least(beyond)}));
 
   const auto same = gaps(kPerturbed, kLinearPerturbed);
   list.push_back(statement(
