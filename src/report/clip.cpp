@@ -106,6 +106,11 @@ BandPoints clipped(const BandPoints& band, const AxisBounds& x, const AxisBounds
     }
     if (!is_drawn) gap();
   }
+  if (!out.x.empty() && !std::isfinite(out.x.back())) {  // a gap before nothing
+    out.x.pop_back();
+    out.low.pop_back();
+    out.high.pop_back();
+  }
   return out;
 }
 
