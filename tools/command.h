@@ -52,6 +52,10 @@ Option preset_option(std::string& preset, const std::string& command);
 std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
                                            const std::vector<std::string>& arguments);
 
+/// What of the settings and curves of `options` is not at its default, as a part of a file's name:
+/// "-rho=0.1-split=test"; nothing when all are.
+std::string changed_settings(const Options& options);
+
 /// Throws a misuse Error when `words` is not empty, for commands that take flags only.
 void refuse_words(const std::string& command, const std::vector<std::string>& words);
 

@@ -16,7 +16,8 @@ struct Curve {
 };
 
 /// The curves of a run by name. Throws Error naming file and line when RUN/metrics.csv is missing
-/// or not such a table. A torn last row (of a run that goes on, or was killed) is left out.
+/// or not such a table; a misuse Error that says where the runs are for a folder of another
+/// command, or of several runs. A torn last row (of a run that goes on, or was killed) is left out.
 std::map<std::string, Curve> read_metrics(const std::string& run);
 
 /// The bytes of the table in `path` up to and with the last whole row of a step <= `step`; rows are

@@ -60,6 +60,10 @@ struct SyntheticOptions {
   RecordOptions record;
 };
 
+/// Snapshots that were not asked for by the user, such as those of a preset: what lies beyond the
+/// last step becomes one at the last step.
+void cut_snapshots(RecordOptions& record, int64_t steps);
+
 /// Fills in what depends on other options (sigma, rho, seeds, the width of a diagonal network) and
 /// checks what a single row cannot. Throws a misuse Error. Afterwards the options say in full what
 /// will run.
