@@ -73,18 +73,23 @@ class BatchReader {
   /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
   /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
-  /// The same without augmentation, for evaluation.
+  /// The same in Float where `dtype` is BFloat16, for passes in the precision of the master weights.
+  at::Tensor fine_training_batch(const std::vector<int64_t>& indices, int64_t step) const;
+  /// The images without augmentation, for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;
 
   const at::Tensor& images() const { return images_; }
 
  private:
-  at::Tensor gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops) const;
+  at::Tensor gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
+                    const at::Tensor& table) const;
 
   at::Tensor images_;  // [N, H, W, C] uint8 on the device
   BatchOptions options_;
   uint64_t seed_;
-  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype, on the device
+  // [C, 256]: the normalised value of each pixel value, on the device; in dtype, and Float for
+  // BFloat16.
+  at::Tensor table_, fine_table_;
 };
 
 }  // namespace unlazy::data

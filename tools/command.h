@@ -52,6 +52,10 @@ Option preset_option(std::string& preset, const std::string& command);
 std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
                                            const std::vector<std::string>& arguments);
 
+/// The settings and curves of `options` that are not at their defaults, as a part of a file name:
+/// "-rho=0.1-split=test"; empty when all are at their defaults.
+std::string changed_settings(const Options& options);
+
 /// Throws a misuse Error when `words` is not empty, for commands that take flags only.
 void refuse_words(const std::string& command, const std::vector<std::string>& words);
 

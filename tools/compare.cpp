@@ -75,11 +75,21 @@ class Compare : public Command {
 
  private:
   static void print(const experiments::Comparison& result) {
-    std::cout << "\nWhat the paper says, and what is seen here:\n";
-    for (const auto& statement : result.statements) {
-      std::cout << (statement.holds ? "  holds     " : "  does not  ") << statement.text << "\n"
-                << "            " << statement.numbers << "\n";
+    constexpr int kWidth = 15;
+    const auto margin = std::string(2 + kWidth, ' ');
+    std::cout << "\nWhat the paper says, and what is seen here:\n" << std::left;
+    for (const auto& s : result.statements) {
+      std::cout << "  " << std::setw(kWidth) << experiments::verdict_text(s.verdict) << s.text
+                << "\n"
+                << margin << s.numbers << "\n"
+                << margin << s.effect_text() << "\n";
     }
+    std::cout << (result.lr.size() > 1
+                      ? "±: 95 % confidence interval of the mean over seeds (Student's t). A "
+                        "statement holds when the mean is as large as\nclaimed and the interval "
+                        "lies above the bound; it is not clear when the interval holds both.\n"
+                      : "One seed: how far another one may be is unknown, and its numbers alone "
+                        "decide. Give --seeds 0,1,2 or more.\n");
   }
 
   int check() const {

@@ -80,7 +80,11 @@ class Synthetic : public Command {
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
-    return parse_with_preset(options_, run_.preset, arguments);
+    auto words = options_.parse(arguments);
+    const bool is_list_given = options_.is_given("snapshots");
+    if (!run_.preset.empty()) words = parse_with_preset(options_, run_.preset, arguments);
+    if (!is_list_given) synthetic::cut_snapshots(choice_.record, choice_.method.steps);
+    return words;
   }
 
   int run(const std::vector<std::string>& words) override {

@@ -73,7 +73,9 @@ OptionTable describe(ComputeOptions& o) {
             .target = &o.precision,
             .help = "Number format of weights and activations in the forward and backward pass; "
                     "the update is always in fp32 (in fp64 with fp64).",
-            .choices = {{"auto", "bf16 where the device is fast at it, else fp32"},
+            .choices = {{"auto",
+                         "bf16 where the device is fast at it, else fp32; always fp32 with sam, "
+                         "asam and gsam"},
                         {"fp32", "single precision"},
                         {"bf16", "bfloat16, with fp32 master weights, normalisation and loss"},
                         {"fp64", "double precision"}}},

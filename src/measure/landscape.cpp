@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/format.h"
 #include "measure/loss_surface.h"
 #include "models/frozen_statistics.h"
 
@@ -84,6 +85,15 @@ std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
     range = is_line ? std::vector<double>{-0.5, 1.5} : std::vector<double>{-1.0, 1.0};
   UNLAZY_CHECK_USAGE(range.size() == 2 && range[0] < range[1],
                      "landscape: --range wants two ascending numbers, such as -1,1");
+  // A step of 1 is as long as the weights themselves.
+  constexpr double kFarthest = 1e6, kNearest = 1e-9;
+  UNLAZY_CHECK_USAGE(range[0] >= -kFarthest && range[1] <= kFarthest,
+                     "landscape: --range must lie within -1e+06,1e+06, where the loss is still a "
+                     "number, got ",
+                     number_text(range[0]), ",", number_text(range[1]));
+  UNLAZY_CHECK_USAGE((range[1] - range[0]) / static_cast<double>(options.points - 1) >= kNearest,
+                     "landscape: the points of --range lie closer than 1e-09; take a wider one, or "
+                     "fewer --points");
   std::vector<double> steps;
   const auto last = static_cast<double>(options.points - 1);
   for (int64_t i = 0; i < options.points; ++i) {

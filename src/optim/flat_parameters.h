@@ -50,9 +50,11 @@ class FlatParameters {
   /// Call after each backward pass: adds its result to gradients(). `is_first`: is it the first
   /// pass since zero_gradients()?
   void collect_gradients(bool is_first);
-  /// Makes changed values visible to the network (copies them to bf16; does nothing in fp32 and
-  /// fp64), with pruned weights as 0.
+  /// Makes changed values visible to the network (copies them to bf16; does nothing in fp32, fp64
+  /// and MasterPrecision), with pruned weights as 0.
   void publish();
+  /// The dtype that the network computes in now: its input must have it.
+  c10::ScalarType compute_dtype() const;
 
   /// Prunes. From now on, and after every publish(), the weights are exactly 0 where `mask`
   /// [num_weights] bool is false, and so are their gradients after collect_gradients(). So
@@ -68,19 +70,41 @@ class FlatParameters {
   const std::vector<Segment>& segments() const { return segments_; }
   /// The part of a flat buffer [P] that belongs to `segment`, in the parameter's shape.
   static at::Tensor view(const at::Tensor& flat, const Segment& segment);
+  class MasterPrecision;
   /// Sets the pruned weights of a buffer `flat` [P] to 0; does nothing without a mask.
   void zero_pruned_(const at::Tensor& flat) const;
   /// A buffer of zeros in the layout of values().
   at::Tensor zeros_like_values() const;
 
  private:
+  void show(bool is_master);
+
   std::vector<Segment> segments_;
+  std::vector<at::Tensor> parameters_;  // the network's own, in the order of segments_
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor mask_, pruned_;  // [num_weights] bool and its complement; undefined: no mask
   at::Tensor shadow_,
-      shadow_gradients_;  // [num_low_precision] bf16, undefined unless training in bf16
+      shadow_gradients_;           // [num_low_precision] bf16, undefined unless training in bf16
+  bool is_low_precision_ = false;  // does the network use the shadow?
+};
+
+/// While one of these lives, the network uses the master values themselves, and its gradients go
+/// directly into gradients(). Afterwards it uses its bf16 copy again, which is not written
+/// meanwhile. Changes nothing in fp32 and fp64. Only one at a time, and not during a forward or
+/// backward pass.
+class FlatParameters::MasterPrecision {
+ public:
+  explicit MasterPrecision(FlatParameters& parameters) : parameters_(parameters) {
+    parameters_.show(/*is_master=*/true);
+  }
+  ~MasterPrecision() { parameters_.show(/*is_master=*/false); }
+  MasterPrecision(const MasterPrecision&) = delete;
+  MasterPrecision& operator=(const MasterPrecision&) = delete;
+
+ private:
+  FlatParameters& parameters_;
 };
 
 }  // namespace unlazy::optim

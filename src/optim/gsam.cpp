@@ -30,6 +30,8 @@ class Gsam : public SharpnessAware {
     parameters().values().addcmul_(clean_, radius_over_norm(rho, clean_));
   }
 
+  bool compares_gradients() const override { return true; }
+
   void combine() override {
     const auto& g_adv = parameters().gradients();
     const auto share = at::dot(clean_, g_adv) / at::dot(g_adv, g_adv).clamp_min(1e-30);

@@ -57,6 +57,9 @@ class Optimizer {
   /// What a checkpoint must hold besides the parameters, by name: flat buffers [P], and scalars
   /// such as a count of steps. A checkpoint is restored by copying into them.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() = 0;
+  /// Does it compute gradients in FlatParameters::MasterPrecision? Then the batch must be in that
+  /// precision too.
+  virtual bool uses_master_precision() const { return false; }
 };
 
 using MakeOptimizer = std::unique_ptr<Optimizer>(const OptimizerOptions& options,

@@ -12,7 +12,10 @@ OptionTable describe(SharpnessOptions& o) {
       {{.name = "rho",
         .target = &o.rho,
         .range = Range::at_least(0),
-        .help = "Radius of the perturbation of sam, asam and gsam.",
+        .help =
+            "Radius of the perturbation of sam, asam and gsam. With --precision bf16 the gradient "
+            "at the perturbed weights is computed in fp32, because bf16 would round most of the "
+            "perturbation away; gsam computes both gradients in fp32.",
         .only_for = with_sam},
        {.name = "rho-schedule",
         .target = &o.rho_schedule,

@@ -14,9 +14,19 @@ int x_power(const Panel& panel);
 /// A bound as gnuplot's text: value / scale, or "*" where it is Panel::kAuto.
 std::string bound_text(double value, double scale);
 
-/// On a logarithmic axis, where gnuplot would extend to whole decades: a little room around the
-/// data. Otherwise the panel's own bounds.
+/// Does the series have a point that can be drawn?
+bool has_points(const Panel& panel, const Series& series);
+
+/// The panel's own bounds, moved apart if they leave no room between them (all points at one x, or
+/// no points).
+std::pair<double, double> x_bounds(const Panel& panel);
+/// The same for y. On a logarithmic axis, where gnuplot would extend to whole decades: a little
+/// room around the data instead.
 std::pair<double, double> y_bounds(const Panel& panel);
+
+/// The distance of the ticks of a linear x axis of `width` points with both bounds given, so that
+/// their numbers do not touch; 0 if gnuplot's own choice has room.
+double x_tick_step(double low, double high, double width);
 
 /// For a logarithmic x axis of at most three decades, which has plain numbers and ends where the
 /// data end: the range of the data. {0, 0} for a longer one.

@@ -1,6 +1,8 @@
 // Several seeds as one line with a band: mean and standard deviation.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 namespace unlazy::report {
@@ -22,5 +24,16 @@ struct Band {
 /// Where a value is not finite, neither is the band, which leaves a gap in a figure. Without seeds
 /// there are no points.
 Band band_over_seeds(const std::vector<SeedCurve>& seeds);
+
+/// Explains the bands in the title of a figure: "Lines: means over 3 seeds; bands: ± 1 s.d.";
+/// empty without bands.
+std::string band_note(int64_t fewest_seeds, int64_t most_seeds);
+
+/// Mean over seeds and half the width of its 95 % confidence interval (Student's t), which is not a
+/// number for a single seed.
+struct MeanOfSeeds {
+  double mean, margin;
+};
+MeanOfSeeds mean_of_seeds(const std::vector<double>& values);
 
 }  // namespace unlazy::report

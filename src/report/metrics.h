@@ -16,7 +16,8 @@ struct Curve {
 };
 
 /// The curves of a run by name. Throws Error naming file and line when RUN/metrics.csv is missing
-/// or not such a table. An incomplete last row (of a running or killed run) is left out.
+/// or not such a table. Throws a misuse Error that says where the runs are for a folder of another
+/// command or of several runs. An incomplete last row (of a running or killed run) is left out.
 std::map<std::string, Curve> read_metrics(const std::string& run);
 
 /// The number of bytes of the table in `path` up to and including the last whole row of a step <=

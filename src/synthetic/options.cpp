@@ -191,6 +191,11 @@ OptionTable describe(RecordOptions& o) {
       }};
 }
 
+void cut_snapshots(RecordOptions& record, int64_t steps) {
+  const auto cut = std::erase_if(record.snapshots, [&](int64_t step) { return step > steps; });
+  if (cut > 0) record.snapshots.push_back(steps);
+}
+
 void resolve(SyntheticOptions& options) {
   auto& [model, method, record] = options;
   if (!model.inputs.empty()) {

@@ -60,6 +60,10 @@ struct SyntheticOptions {
   RecordOptions record;
 };
 
+/// Moves snapshots after the last step to the last step. For snapshots that the user did not ask
+/// for, such as those of a preset.
+void cut_snapshots(RecordOptions& record, int64_t steps);
+
 /// Fills in values that depend on other options (sigma, rho, seeds, the width of a diagonal
 /// network), and checks what a single row cannot check. Throws a misuse Error. Afterwards the
 /// options say completely what will run.

@@ -132,8 +132,21 @@ std::string default_out(const TrainOptions& o) {
   return name + "-seed" + std::to_string(o.run.seed);
 }
 
+namespace {
+
+// With SAM, bf16 saves little time, because the second pass is in fp32, and it makes the direction
+// of the perturbation less exact. So bf16 is used only if it is asked for.
+ComputeOptions compute_options(const TrainOptions& options) {
+  auto compute = options.compute;
+  if (compute.precision == "auto" && optim::is_sharpness_aware(options.optimizer.name))
+    compute.precision = "fp32";
+  return compute;
+}
+
+}  // namespace
+
 Experiment::Experiment(TrainOptions options)
-    : options_(std::move(options)), compute_(resolve(options_.compute)) {
+    : options_(std::move(options)), compute_(resolve(compute_options(options_))) {
   const auto& o = options_;
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
