@@ -73,7 +73,7 @@ class BatchReader {
   /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
   /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
-  /// The same in Float where `dtype` is BFloat16, for passes in the precision of the master weights.
+  /// The same, but in Float where `dtype` is BFloat16, for passes in master precision.
   at::Tensor fine_training_batch(const std::vector<int64_t>& indices, int64_t step) const;
   /// The images without augmentation, for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;

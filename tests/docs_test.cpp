@@ -210,7 +210,8 @@ std::vector<std::string> calls_of(const std::string& page) {
 TEST(Docs, ExamplesOfTheDocumentsAreTaken) {
   size_t count = 0;
   for (const auto& page : pages()) {
-    if (page == "tools/OPTIONS.md") continue;  // made from the tables
+    // Made from the tables; about what earlier versions had.
+    if (page == "tools/OPTIONS.md" || page == "CHANGELOG.md") continue;
     for (const auto& call : calls_of(page)) {
       expect_taken(call, page);
       ++count;
