@@ -42,8 +42,6 @@ std::vector<BlockFilters> choose_filters(const NamedTensors& tensors, const std:
 
 /// The tensors of the smaller network.
 NamedTensors remove_filters(const NamedTensors& tensors, const std::vector<BlockFilters>& filters);
-/// The tensors of the network of full size in which the same filters are 0.
-NamedTensors zero_filters(const NamedTensors& tensors, const std::vector<BlockFilters>& filters);
 
 /// The number of filters left in each block: --block-widths of the smaller network.
 std::vector<int64_t> block_widths(const std::vector<BlockFilters>& filters);

@@ -166,7 +166,7 @@ TEST(Sam, GroupsHaveTheirOwnPerturbations) {
   EXPECT_EQ(after_one_step(options, centers), after_one_step(options_of("sam"), centers));
 }
 
-// Momentum, decay of weights only and clipping are the base's business.
+// Options that the base optimizer handles: momentum, decay of weights only, and clipping.
 OptimizerOptions busy(const std::string& name, const std::string& base = "sgd") {
   auto options = options_of(name, base == "sgd" ? 0.9 : 0);
   options.nesterov = base == "sgd";
