@@ -66,50 +66,47 @@ Dataset subset(const Dataset& split, int64_t size, bool is_balanced, bool is_shu
 OptionTable describe(DataOptions& options) {
   return {
       "Data",
-      {
-          {.name = "data",
-           .target = &options.source,
-           .help = "Data set.",
-           .choices = sources().choices()},
-          {.name = "data-dir",
-           .target = &options.dir,
-           .help = "Folder with its files; empty: looked for in $UNLAZY_DATA_DIR, data and "
-                   "~/.cache/unlazy.",
-           .role = Role::kPlace},
-          {.name = "train-size",
-           .target = &options.train_size,
-           .range = Range::at_least(0),
-           .unit = "images",
-           .help =
-               "Random subset of the training images, contained in every larger one; 0: all, in "
-               "the order of the files (image folders: in a random order, a function of the "
-               "seed)."},
-          {.name = "test-size",
-           .target = &options.test_size,
-           .range = Range::at_least(0),
-           .unit = "images",
-           .help = "Random subset of the test images; 0: all."},
-          {.name = "balanced",
-           .target = &options.balanced,
-           .help = "Take equally many images of each class into the subsets."},
-          {.name = "normalize",
-           .target = &options.normalize,
-           .help = "Mean and standard deviation that the pixels are normalised with.",
-           .choices = normalizations()},
-          {.name = "resize",
-           .target = &options.resize,
-           .range = Range::closed(0, 4096),
-           .unit = "pixels",
-           .help = "Image folders: scale every image to this side, whatever its proportions; 0: as "
-                   "they are."},
-          {.name = "max-megapixels",
-           .target = &options.max_megapixels,
-           .range = Range::closed(1, 1000),
-           .unit = "million pixels",
-           .help = "Image folders: refuse a larger image before it is decoded; it takes 3 bytes a "
-                   "pixel and thread.",
-           .role = Role::kPlace},
-      }};
+      {{.name = "data",
+        .target = &options.source,
+        .help = "Data set.",
+        .choices = sources().choices()},
+       {.name = "data-dir",
+        .target = &options.dir,
+        .help = "Folder of the data set; empty: searched for in $UNLAZY_DATA_DIR, data and "
+                "~/.cache/unlazy.",
+        .role = Role::kPlace},
+       {.name = "train-size",
+        .target = &options.train_size,
+        .range = Range::at_least(0),
+        .unit = "images",
+        .help = "Random subset of the training images, contained in every larger one; 0: all, in "
+                "the order of the files (image folders: in a random order, a function of the "
+                "seed)."},
+       {.name = "test-size",
+        .target = &options.test_size,
+        .range = Range::at_least(0),
+        .unit = "images",
+        .help = "Random subset of the test images; 0: all."},
+       {.name = "balanced",
+        .target = &options.balanced,
+        .help = "Use equally many images of each class in the subsets."},
+       {.name = "normalize",
+        .target = &options.normalize,
+        .help = "Mean and standard deviation used to normalise the pixels.",
+        .choices = normalizations()},
+       {.name = "resize",
+        .target = &options.resize,
+        .range = Range::closed(0, 4096),
+        .unit = "pixels",
+        .help = "Image folders: scale every image to a square with this side, ignoring its "
+                "proportions; 0: do not scale."},
+       {.name = "max-megapixels",
+        .target = &options.max_megapixels,
+        .range = Range::closed(1, 1000),
+        .unit = "million pixels",
+        .help = "Image folders: refuse a larger image before it is decoded; a decoded image takes "
+                "3 bytes per pixel and thread.",
+        .role = Role::kPlace}}};
 }
 
 Splits load(const DataOptions& options, uint64_t seed) {

@@ -1,4 +1,4 @@
-// A line on the terminal that is rewritten in place; nothing where there is no terminal.
+// A line on the terminal that is rewritten in place. Prints nothing where there is no terminal.
 #pragma once
 
 #include <unistd.h>

@@ -16,7 +16,7 @@ class Step {
   static Step never();
 
   /// Reads "2000it", "160ep", "0.5ep" or "never". Throws a misuse Error naming `what` for anything
-  /// else or below 0.
+  /// else and for negative numbers.
   static Step parse(std::string_view text, std::string_view what);
 
   /// The same length in iterations, given `steps_per_epoch` >= 1; fractions of an epoch are rounded

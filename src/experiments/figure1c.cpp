@@ -39,18 +39,17 @@ OptionTable describe(Figure1cOptions& o) {
           {{.name = "noise-rates",
             .target = &o.noise_rates,
             .range = Range::closed(0, 1),
-            .help = "Train a network at each of these noise rates (above 0 of kind --noise, or "
-                    "flip), prune each by "
-                    "every one of --protocols, and compare: Figure 1c.",
+            .help = "Draw Figure 1c: train a network at each of these noise rates (noise of kind "
+                    "--noise, or flip), prune each with every one of --protocols, and compare.",
             .role = Role::kPart},
            {.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
-            .help = "With --noise-rates: seeds, a run each; several make a band.",
+            .help = "With --noise-rates: the seeds, one run each; several are drawn as a band.",
             .role = Role::kPart},
            {.name = "protocols",
             .target = &o.protocols,
-            .help = "With --noise-rates: protocols, a panel each.",
+            .help = "With --noise-rates: the protocols, one panel each.",
             .choices = panel_protocols(),
             .role = Role::kPart}}};
 }

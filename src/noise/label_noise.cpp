@@ -37,24 +37,25 @@ OptionTable describe(NoiseOptions& options) {
               {.name = "noise-sigma",
                .target = &options.sigma,
                .range = Range::at_least(0),
-               .help = "Regression targets: standard deviation of what is added.",
+               .help = "Regression targets: standard deviation of the noise that is added.",
                .only_for = {{"noise", of_targets}}},
               {.name = "noise-start",
                .target = &options.start,
-               .help = "Noise is on from here.",
+               .help = "When the noise is switched on.",
                .only_for = {{"noise", all}}},
               {.name = "noise-end",
                .target = &options.end,
-               .help = "Noise is off from here.",
+               .help = "When the noise is switched off.",
                .only_for = {{"noise", all}}},
               {.name = "noise-ramp",
                .target = &options.ramp,
-               .help = "Over this length after the start the noise grows linearly from 0 to its "
-                       "full size.",
+               .help = "Length of the ramp after the start, in which the noise grows linearly from "
+                       "0 to its full size.",
                .only_for = {{"noise", all}}},
               {.name = "noise-period",
                .target = &options.period,
-               .help = "Noise is on for one period after the start, off for the next, and so on.",
+               .help = "Length of a period: the noise is on for one period after the start, off "
+                       "for the next, and so on.",
                .only_for = {{"noise", all}}},
           }};
 }

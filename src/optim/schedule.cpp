@@ -23,12 +23,12 @@ OptionTable describe(ScheduleOptions& o) {
                     {"cosine", "half a cosine wave down to 0 at the end of training"}}},
        {.name = "lr-milestones",
         .target = &o.milestones,
-        .help = "Where multistep falls, such as 80ep,120ep.",
+        .help = "When multistep lowers the rate, such as 80ep,120ep.",
         .only_for = {{"lr-schedule", {"multistep"}}}},
        {.name = "lr-gamma",
         .target = &o.gamma,
         .range = Range::above(0),
-        .help = "Factor of multistep.",
+        .help = "Factor by which multistep multiplies the rate.",
         .only_for = {{"lr-schedule", {"multistep"}}}},
        {.name = "lr-warmup", .target = &o.warmup, .help = "Length of the linear warm-up from 0."}}};
 }

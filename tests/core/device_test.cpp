@@ -56,12 +56,6 @@ TEST(Precision, IsTheOneAskedFor) {
     EXPECT_EQ(precision_name(dtype(name)), name);
 }
 
-TEST(Precision, TheMasterCopyIsWide) {
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "bf16"}).master_dtype(), c10::kFloat);
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "fp32"}).master_dtype(), c10::kFloat);
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "fp64"}).master_dtype(), c10::kDouble);
-}
-
 TEST(Threads, AreSetAndZeroIsTheDefault) {
   resolve({.device = "cpu", .threads = 2});
   EXPECT_EQ(at::get_num_threads(), 2);
