@@ -3,7 +3,6 @@
 #include <ATen/ops/dot.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "drawn.h"
 #include "measure/landscape.h"
 #include "measure/landscape_figure.h"
@@ -91,14 +91,12 @@ class LandscapeCommand : public Command {
     train::Experiment experiment(train::options_of(run_, compute_, options_.is_given("precision")));
     train::load_checkpoint_weights(train::RunDir::checkpoint(run_, step_), experiment);
     const auto subject = experiment.subject();
-    begin_ = Clock::now();
+    watch_ = Stopwatch();
     is_line_ ? make_line(experiment, subject) : make_plane(experiment, subject);
     return 0;
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void make_line(train::Experiment& experiment, const measure::Subject& subject) {
     const auto from = measure::place_of(subject);
     train::load_checkpoint_weights(train::RunDir::checkpoint(to_, to_step_), experiment);
@@ -203,11 +201,10 @@ class LandscapeCommand : public Command {
 
   measure::Landscape::Progress progress() const {
     return [this](int64_t done, int64_t total) {
-      const std::chrono::duration<double> elapsed = Clock::now() - begin_;
       std::string text = "point " + std::to_string(done + 1) + " of " + std::to_string(total);
       if (done > 0) {
         text += ", " +
-                duration_text(elapsed.count() / static_cast<double>(done) *
+                duration_text(watch_.seconds() / static_cast<double>(done) *
                               static_cast<double>(total - done)) +
                 " left";
       }
@@ -222,7 +219,7 @@ class LandscapeCommand : public Command {
   Options options_;
   bool is_line_ = false;
   std::vector<double> steps_;
-  Clock::time_point begin_;
+  Stopwatch watch_;
   ProgressLine line_;
 };
 

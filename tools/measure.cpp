@@ -1,6 +1,5 @@
 // unlazy measure: measures a checkpoint of a run.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -10,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "progress_line.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
@@ -107,7 +107,7 @@ class MeasureRun : public Command {
     Numbers all;
     for (const auto& request : measure::requests(measure_)) {
       name_ = request.name;
-      begin_ = Clock::now();
+      watch_ = Stopwatch();
       show(0, 0);
       const auto numbers = measure::to_host(measure::registry().find(request.name).make(subject));
       line_.clear();
@@ -118,8 +118,7 @@ class MeasureRun : public Command {
   }
 
   void show(int64_t done, int64_t at_most) const {
-    const std::chrono::duration<double> elapsed = Clock::now() - begin_;
-    line_.show(name_ + ": " + duration_text(elapsed.count()) +
+    line_.show(name_ + ": " + duration_text(watch_.seconds()) +
                (at_most > 0 ? ", " + std::to_string(done) + " of " + std::to_string(at_most) +
                                   (name_ == "hessian-top" ? " at most" : "")
                             : ""));
@@ -187,10 +186,8 @@ class MeasureRun : public Command {
     return json;
   }
 
-  using Clock = std::chrono::steady_clock;
-
   std::string name_;  // of the measurement being made
-  Clock::time_point begin_;
+  Stopwatch watch_;
   ProgressLine line_;
   measure::MeasureOptions measure_;
   int64_t step_ = -1;

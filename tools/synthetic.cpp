@@ -2,13 +2,13 @@
 // networks.
 #include <unistd.h>
 
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "drawn.h"
 #include "interrupt.h"
 #include "report/figure.h"
@@ -90,7 +90,7 @@ class Synthetic : public Command {
   int run(const std::vector<std::string>& words) override {
     refuse_words("synthetic", words);
     synthetic::resolve(choice_);
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const auto folder =
         run_.out.empty()
             ? "runs/synthetic-" + (run_.preset.empty() ? choice_.method.method : run_.preset)
@@ -119,9 +119,7 @@ class Synthetic : public Command {
     const auto divergence = synthetic::divergence_message(choice_, results);
     UNLAZY_CHECK(divergence.empty(), divergence, "\nwhat was recorded is in ", folder);
     dir.mark_done();
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::cout << folder << " in " << duration_text(seconds) << "\n";
+    std::cout << folder << " in " << duration_text(watch.seconds()) << "\n";
     return 0;
   }
 

@@ -423,7 +423,7 @@ Json read_json_file(const std::string& path) {
                        " deep; a file of this program never is");
   };
   try {
-    return parse_json<Json>(text, refuse_doubled, refuse_deep);
+    return parse_json<Json>(text, {refuse_doubled, refuse_deep});
   } catch (const Json::parse_error& error) {
     const std::string before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');

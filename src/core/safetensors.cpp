@@ -101,7 +101,7 @@ nlohmann::json parse_header(const std::string& text, std::vector<std::string>& n
   };
   const auto refuse_deep = [&] { fail("its header is nested more than ", kMaxJsonDepth, " deep"); };
   try {
-    return parse_json<nlohmann::json>(text, refuse_doubled, refuse_deep, &names);
+    return parse_json<nlohmann::json>(text, {refuse_doubled, refuse_deep}, &names);
   } catch (const nlohmann::json::exception& error) {
     fail("its header is not JSON in UTF-8 (", error.what(), ")");
   }

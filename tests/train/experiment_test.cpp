@@ -80,6 +80,7 @@ TEST_F(TinyImages, APartOfABatchOfOneIsRefusedBeforeTraining) {
   expect_refused();
   options_.run.accumulate = 1;
   options_.optimizer.name = "sam";
+  options_.batch.batch_size = 4;  // 2 and 2, and of the last three images 2 and 1
   options_.optimizer.sharpness.group_size = 2;
   expect_refused();
 }

@@ -12,7 +12,6 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <iostream>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "linearise/function_space.h"
 #include "linearise/kernel.h"
 #include "linearise/linearised.h"
@@ -88,10 +88,9 @@ class BenchLinearise : public Command {
     double best = 1e300;
     work();
     for (int64_t i = 0; i < rounds_; ++i) {
-      const auto begin = std::chrono::steady_clock::now();
+      const Stopwatch watch;
       for (int64_t j = 0; j < repeats; ++j) work();
-      const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
-      best = std::min(best, passed.count() / static_cast<double>(repeats));
+      best = std::min(best, watch.seconds() / static_cast<double>(repeats));
     }
     std::cout << name << std::string(28 - name.size(), ' ') << rounded_text(1e3 * best, 4)
               << std::endl;

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <ctime>
 #include <functional>
 #include <iostream>
@@ -17,6 +16,7 @@
 #include "bench/benchmarks.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "experiments/pruning/pruned_network.h"
 #include "prune/select.h"
 
@@ -28,11 +28,11 @@ struct Seconds {
 };
 
 Seconds seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const auto cpu = std::clock();
   work();
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-  return {wall.count(), static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC};
+  const double wall = watch.seconds();
+  return {wall, static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC};
 }
 
 // Multiply-adds a second of CPU time in a product of 2048 x 2048 matrices, the best of five.

@@ -2,7 +2,6 @@
 // per step, random numbers included). The floor is 2 (d + 1)^2 multiply-adds per step at the
 // machine's rate, measured here on registers alone.
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <iostream>
 #include <thread>
@@ -11,13 +10,12 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "synthetic/engine/engine.h"
 #include "synthetic/records/run.h"
 
 namespace unlazy::tools {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kLongRun = 1000000;  // steps a seed, beside which set-up does not count
 
@@ -28,10 +26,6 @@ struct BenchOptions {
   int64_t rounds = 100;
   int64_t seeds = 64;
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class BenchSynthetic : public Command {
  public:
@@ -95,10 +89,10 @@ class BenchSynthetic : public Command {
     engine->run_to(2000);  // warm
     std::vector<double> times;
     for (int64_t round = 1; round <= choice_.rounds; ++round) {
-      const auto start = Clock::now();
+      const Stopwatch watch;
       const int64_t end = 2000 + round * choice_.steps;
       UNLAZY_CHECK(engine->run_to(end) == end, "bench synthetic: the run diverged");
-      times.push_back(seconds_since(start) / static_cast<double>(choice_.steps) * 1e9);
+      times.push_back(watch.seconds() / static_cast<double>(choice_.steps) * 1e9);
     }
     return times;
   }
@@ -113,11 +107,11 @@ class BenchSynthetic : public Command {
     synthetic::resolve(options);
     const double cores = std::max(1u, std::thread::hardware_concurrency());
     const double work = static_cast<double>(kLongRun * choice_.seeds) / 1e9;
-    const auto start = Clock::now();
+    const Stopwatch watch;
     const auto clock = std::clock();
     synthetic::simulate_all(options, 0);
     const double used = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
-    return {seconds_since(start) * std::min(cores, static_cast<double>(choice_.seeds)) / work,
+    return {watch.seconds() * std::min(cores, static_cast<double>(choice_.seeds)) / work,
             used / work};
   }
 
@@ -127,9 +121,9 @@ class BenchSynthetic : public Command {
         static_cast<double>(choice_.dim + 1) * static_cast<double>(choice_.dim + 1);
     double best = 0;
     for (int round = 0; round < 5; ++round) {
-      const auto start = Clock::now();
+      const Stopwatch watch;
       const double done = synthetic::vector_loops().multiply_adds(2000000);
-      best = std::max(best, done / seconds_since(start));
+      best = std::max(best, done / watch.seconds());
     }
     return 2 * entries / best * 1e9;
   }

@@ -3,7 +3,6 @@
 // no noise.
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <iostream>
 #include <vector>
@@ -11,15 +10,16 @@
 #include "bench/benchmarks.h"
 #include "core/cpu_memory.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "train/experiment.h"
 
 namespace unlazy::tools {
 namespace {
 
 double wall_seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return watch.seconds();
 }
 
 struct Times {
