@@ -15,7 +15,10 @@ int64_t big_endian(std::string_view bytes, size_t begin, size_t count) {
 // Signature, length and name of the first chunk, which is IHDR: width, height.
 std::optional<ImageSize> png_size(std::string_view file) {
   if (file.size() < 24 || file.substr(12, 4) != "IHDR") return {};
-  return ImageSize{big_endian(file, 16, 4), big_endian(file, 20, 4), false};
+  const ImageSize size{big_endian(file, 16, 4), big_endian(file, 20, 4), false};
+  constexpr int64_t kMost = 0x7fffffff;  // of the format
+  if (size.width > kMost || size.height > kMost) return {};
+  return size;
 }
 
 // Segments: ff, marker, length (itself included), content. The size is in the start of the frame,

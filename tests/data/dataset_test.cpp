@@ -314,6 +314,9 @@ TEST(ImageSize, IsReadFromTheHeader) {
     ASSERT_TRUE(moved);
     EXPECT_EQ(moved->width, 8);
   }
+  const std::string head("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 16);
+  EXPECT_TRUE(image_size(head + std::string("\x7f\xff\xff\xff\0\0\0\1", 8)));
+  EXPECT_FALSE(image_size(head + std::string(8, '\xff'))) << "more than a PNG file may have";
   EXPECT_FALSE(image_size(""));
   EXPECT_FALSE(image_size("BM and more, which is another format"));
 }

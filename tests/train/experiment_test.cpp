@@ -51,6 +51,15 @@ class TinyImages : public ::testing::Test {
                   "another --batch (for statistics that are collected anew: --eval-batch)");
   }
 
+  // Makes of the run what 0.1.0 wrote, which did not shuffle the images.
+  nlohmann::ordered_json as_of_an_older_version() {
+    const auto path = options_.run.out + "/config.json";
+    auto config = read_json_file(path);
+    config.at("about").erase("images-shuffled");
+    write_file(path, config.dump());
+    return config;
+  }
+
   ScratchFolder scratch_;
   TrainOptions options_;
 };
@@ -89,9 +98,7 @@ TEST_F(TinyImages, ARunThatReadImagesInAnotherOrderDoesNotGoOn) {
   options_.run.max_steps = 2;
   run_training(options_, {});
   const auto path = options_.run.out + "/config.json";
-  auto config = read_json_file(path);
-  config.at("about").erase("images-shuffled");  // as 0.1.0 wrote it
-  write_file(path, config.dump());
+  auto config = as_of_an_older_version();
   options_.run.resume = true;
   EXPECT_EQ(run_training(options_, {}), Outcome::kDone) << "it is finished";
   options_.run.max_steps = 4;
@@ -102,6 +109,24 @@ TEST_F(TinyImages, ARunThatReadImagesInAnotherOrderDoesNotGoOn) {
   config["about"]["images-shuffled"] = true;
   write_file(path, config.dump());
   EXPECT_EQ(run_training(options_, {}), Outcome::kDone);
+}
+
+TEST_F(TinyImages, NoisyLabelsOfImagesInAnotherOrderAreNotMadeAgain) {
+  options_.run.max_steps = 1;
+  run_training(options_, {});
+  as_of_an_older_version();
+  EXPECT_EQ(options_of(options_.run.out).model.name, "mlp")
+      << "without noise the order is no matter";
+  options_.run.overwrite = true;
+  options_.noise.kind = "flip";
+  options_.noise.rate = 0.5;
+  run_training(options_, {});
+  EXPECT_EQ(options_of(options_.run.out).noise.kind, "flip");
+  as_of_an_older_version();
+  expect_misuse([&] { options_of(options_.run.out); },
+                options_.run.out +
+                    ": was made by an older unlazy, which read the images in another order; which "
+                    "labels were noisy is not known any more: train it anew");
 }
 
 }  // namespace
