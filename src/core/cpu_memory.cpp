@@ -34,6 +34,11 @@ class CachingAllocator final : public c10::Allocator {
     std::memcpy(to, from, count);
   }
 
+  void give_back_free() {
+    const std::lock_guard lock(mutex_);
+    drop_free();
+  }
+
   static CachingAllocator*& instance() {
     static CachingAllocator* allocator = nullptr;
     return allocator;
@@ -55,13 +60,17 @@ class CachingAllocator final : public c10::Allocator {
     }
     void* block = map(size);
     if (block == nullptr) {
-      for (const auto& [length, unused] : free_) ::free(unused);
-      free_.clear();
+      drop_free();
       block = map(size);
     }
     TORCH_CHECK_WITH(OutOfMemoryError, block != nullptr, "out of memory: ", bytes, " bytes wanted");
     in_use_[block] = size;
     return block;
+  }
+
+  void drop_free() {
+    for (const auto& [length, unused] : free_) ::free(unused);
+    free_.clear();
   }
 
   static void* map(size_t size) {
@@ -99,6 +108,11 @@ void use_caching_cpu_allocator() {
   CachingAllocator::instance() =
       new CachingAllocator(c10::GetCPUAllocator());  // lives as long as the process
   c10::SetCPUAllocator(CachingAllocator::instance(), /*priority=*/100);
+}
+
+void give_back_free_memory() {
+  if (CachingAllocator::instance() != nullptr) CachingAllocator::instance()->give_back_free();
+  ::malloc_trim(0);
 }
 
 size_t peak_resident_bytes() {

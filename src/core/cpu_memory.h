@@ -14,6 +14,10 @@ namespace unlazy {
 /// The library itself never calls it. Further calls do nothing.
 void use_caching_cpu_allocator();
 
+/// Returns the blocks that are free to the system. For work that makes large blocks of ever other
+/// sizes under a limit of memory: what was kept for reuse would come on top of the limit.
+void give_back_free_memory();
+
 /// Peak resident memory of this process in bytes; 0 where the system does not report it.
 size_t peak_resident_bytes();
 

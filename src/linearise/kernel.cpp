@@ -21,6 +21,7 @@
 #include <functional>
 #include <optional>
 
+#include "core/cpu_memory.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "linearise/layers.h"
@@ -141,6 +142,7 @@ class Assembly {
   // All parameters that layers are known for, in passes over the samples; each pass serves as many
   // pieces as the memory holds. The rest by single samples.
   void add_layers() {
+    give_back_free_memory();
     const at::AutoGradMode with_grad(true);
     std::vector<Piece> pieces;
     std::vector<size_t> others;
@@ -162,7 +164,8 @@ class Assembly {
       const at::NoGradGuard no_grad;
       for (auto& piece : pass) {
         add(piece);
-        piece = {};  // frees its memory before the next needs more
+        piece = {};               // frees its memory before the next needs more
+        give_back_free_memory();  // which needs it in other sizes
       }
       begin = end;
     }
