@@ -80,6 +80,7 @@ class LandscapeCommand : public Command {
     UNLAZY_CHECK_USAGE(!is_line_ || to_ != run_ || to_step_ != step_,
                        "landscape: both ends of the line are checkpoint ", step_, " of ", run_,
                        "; name another one with --to or --to-checkpoint");
+    check_writable(out_folder());
     train::Experiment experiment(train::options_of(run_, compute_, options_.is_given("precision")));
     train::load_checkpoint_weights(train::RunDir::checkpoint(run_, step_), experiment);
     const auto subject = experiment.subject();
@@ -161,8 +162,10 @@ class LandscapeCommand : public Command {
     return json;
   }
 
+  std::string out_folder() const { return out_.empty() ? run_ + "/figures" : out_; }
+
   void write(const nlohmann::ordered_json& json, const report::Figure& figure) const {
-    const std::string folder = out_.empty() ? run_ + "/figures" : out_;
+    const std::string folder = out_folder();
     report::write_figure(folder, figure);
     write_file(folder + "/" + figure.name + ".json", json.dump(2) + "\n");
     std::cout << "written: " << folder << "/" << figure.name << ".json, .csv, .gp" << std::endl;

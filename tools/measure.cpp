@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -16,12 +17,40 @@
 namespace unlazy::tools {
 namespace {
 
+// What a measurement costs where it is more than next to nothing; a product is one with the
+// Hessian.
+const std::map<std::string, std::string>& costs() {
+  static const std::map<std::string, std::string> list = {
+      {"test", "a third of a gradient, of the whole test set"},
+      {"train-set", "a third of a gradient, of the whole training set"},
+      {"hessian-top", "a product a step of Lanczos, until the --top values have converged"},
+      {"hessian-trace", "a product a random vector (--probes)"},
+      {"hessian-density", "--probes x --lanczos-steps products"},
+      {"ntk-trace", "--probes gradients"},
+      {"gradient-covariance", "1 gradient, of smaller batches"},
+      {"gradient-noise-scale", "1 gradient, of smaller batches"},
+      {"sharpness", "2 gradients"},
+      {"sharpness-pga", "15 gradients"},
+      {"sharpness-average", "a third of --probes gradients"}};
+  return list;
+}
+
+std::vector<Choice> choices_with_costs() {
+  auto choices = measure::registry().choices();
+  for (auto& choice : choices) {
+    const auto cost = costs().find(choice.name);
+    if (cost != costs().end()) choice.help += "; costs " + cost->second;
+  }
+  return choices;
+}
+
 class MeasureRun : public Command {
  public:
   MeasureRun() {
     measure_.names = {"test", "hessian-top", "hessian-trace", "sharpness", "gradient-covariance"};
     auto names = measure::describe(measure_).rows()[0];
     names.help = "What to measure.";
+    names.choices = choices_with_costs();
     names.has_settings = false;
     options_ = std::make_unique<Options>(
         "measure",
@@ -43,18 +72,11 @@ class MeasureRun : public Command {
            "to RUN/measure-STEP.json.\n"
            "The network is built from RUN/config.json; the run itself is not changed and may still "
            "be going on.\n\n"
-           "What it costs, in gradients of --samples images (a product with the Hessian is 3.5, "
-           "ResNet-18):\n"
-           "  hessian-top        a product a step of Lanczos; stops when the --top values have "
-           "converged\n"
-           "  hessian-trace      a product a random vector (--probes)\n"
-           "  hessian-density    --probes x --lanczos-steps products\n"
-           "  ntk-trace          --probes gradients\n"
-           "  sharpness          2;  sharpness-pga 15;  sharpness-average a third of --probes\n"
-           "  gradient-covariance, gradient-noise-scale   1 (of smaller batches)\n"
-           "  test, train-set    a third of a gradient, of the whole split\n"
-           "  the others         next to nothing\n"
-           "A gradient of 128 images of ResNet-18 takes about 1.5 s on two cores.\n\n"
+           "What a measurement costs stands beside its name, in gradients of --samples images; a "
+           "product with the Hessian is 3.5 of\n"
+           "them (ResNet-18). The others cost next to nothing. "
+           "A gradient of 128 images of ResNet-18 takes about 1.5 s on two\n"
+           "cores.\n\n"
            "  unlazy measure runs/sample --measure hessian-top,hessian-trace --samples 128\n"
            "  unlazy measure runs/sample --measure sharpness-pga --rho 0.1 --split test";
   }
@@ -65,6 +87,7 @@ class MeasureRun : public Command {
     check_names();
     const std::string& folder = words[0];
     const int64_t step = train::chosen_checkpoint(folder, step_);
+    check_writable(folder);
     auto options = train::options_of(folder, compute_, options_->is_given("precision"));
     options.measure = measure_;
     train::Experiment experiment(options);

@@ -81,6 +81,11 @@ class Reproduce : public Command {
  public:
   Options& options() override { return options_; }
   std::string usage() const override { return "FIGURE [options]"; }
+  std::vector<std::string> first_words() const override {
+    std::vector<std::string> names;
+    for (const auto& entry : figures().entries()) names.push_back(entry.name);
+    return names;
+  }
   std::string description() const override {
     std::string text =
         "Redraws a figure of the paper with the settings that reproduce it. Figures:\n";
@@ -93,10 +98,10 @@ class Reproduce : public Command {
                        "reproduce: name one figure, such as fig2; see unlazy reproduce --help");
     const auto& figure = figures().find(words[0]);
     const auto out = out_.empty() ? "runs/" + figure.name + (is_quick_ ? "-quick" : "") : out_;
-    for (const auto& call : figure.make(is_quick_, out)) {
+    for (auto call : figure.make(is_quick_, out)) {
       std::cout << "unlazy " << join(call, " ") << std::endl;
-      const auto command = commands().find(call[0]).make();
-      const auto rest = command->parse({call.begin() + 1, call.end()});
+      const auto command = take_command(call);
+      const auto rest = command->parse(call);
       command->options().refuse_without_effect();
       const int code = command->run(rest);
       if (code != 0) return code;

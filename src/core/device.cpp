@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -61,6 +62,18 @@ c10::ScalarType choose_dtype(const std::string& name, const c10::Device& device)
   return has_fast_bf16(device) ? c10::kBFloat16 : c10::kFloat;
 }
 
+// Threads beyond the cores wait for each other and crawl. A few more are allowed, so that a run of
+// a larger machine can go on here with the digits that it had.
+void check_threads(int64_t threads) {
+  constexpr int64_t kAlways = 16, kPerCore = 4;
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  const int64_t most = std::max(kAlways, kPerCore * cores);
+  UNLAZY_CHECK_USAGE(threads <= most, "--threads ", threads, ": this machine has ", cores,
+                     " cores, where more than ", most,
+                     " threads would only wait for each other; give --threads ", cores,
+                     " or less, or 0 for all cores");
+}
+
 }  // namespace
 
 OptionTable describe(ComputeOptions& o) {
@@ -68,7 +81,8 @@ OptionTable describe(ComputeOptions& o) {
           {{.name = "device",
             .target = &o.device,
             .help = "Where to compute: auto, cpu, cuda or cuda:N.",
-            .role = Role::kPlace},
+            .role = Role::kPlace,
+            .is_common = true},
            {.name = "precision",
             .target = &o.precision,
             .help = "Number format of weights and activations in forward and backward; the update "
@@ -76,12 +90,15 @@ OptionTable describe(ComputeOptions& o) {
             .choices = {{"auto", "bf16 where the device is fast at it, else fp32"},
                         {"fp32", "single precision"},
                         {"bf16", "bfloat16, with fp32 master weights, normalisation and loss"},
-                        {"fp64", "double precision"}}},
+                        {"fp64", "double precision"}},
+            .is_common = true},
            {.name = "threads",
             .target = &o.threads,
-            .range = Range::closed(0, 4096),
-            .help = "CPU threads; 0 takes OMP_NUM_THREADS where it is set, else all cores.",
-            .role = Role::kPlace},
+            .range = Range::at_least(0),
+            .help = "CPU threads, at most four a core (16 are always allowed); 0 takes "
+                    "OMP_NUM_THREADS where it is set, else all cores.",
+            .role = Role::kPlace,
+            .is_common = true},
            {.name = "deterministic",
             .target = &o.deterministic,
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
@@ -93,6 +110,7 @@ c10::ScalarType Compute::master_dtype() const {
 
 Compute resolve(const ComputeOptions& options) {
   const c10::Device device = choose_device(options.device);
+  check_threads(options.threads);
   const int threads =
       options.threads > 0 ? static_cast<int>(options.threads) : at::intraop_default_num_threads();
   at::set_num_threads(threads);

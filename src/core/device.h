@@ -34,7 +34,7 @@ struct Compute {
 /// determinism, cuDNN benchmark). TF32 stays as LibTorch has it: on in cuDNN's convolutions, off in
 /// matrix products. `auto` takes CUDA where there is a device; bf16 on a GPU of compute capability
 /// >= 8.0 and on a CPU with avx512_bf16; fp32 elsewhere. Throws a misuse Error for a device that is
-/// not there.
+/// not there, and for more threads than the machine can run.
 Compute resolve(const ComputeOptions& options);
 
 /// What to write for --precision to get `dtype`: "fp32", "bf16", "fp64".

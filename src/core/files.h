@@ -29,6 +29,10 @@ void sync_folder(const std::string& path);
 /// Makes a folder and those above it, all names flushed. Throws Error saying what to do.
 void make_folder(const std::string& path);
 
+/// Throws Error saying what to do when files could not be written into the folder `path`, be it
+/// there or still to be made. For work that writes only at its end. Nothing is left behind.
+void check_writable(const std::string& path);
+
 /// Is `path` a temporary of write_file(), NAME.tmpPID, whose process PID lives no more?
 bool is_left_over(const std::string& path);
 

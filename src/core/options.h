@@ -38,7 +38,8 @@ inline constexpr int kConfigVersion = 1;
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool is_low_open = false;  // low itself is refused
+  bool is_low_open = false;   // low itself is refused
+  bool is_high_open = false;  // high itself is refused
 
   static Range any() { return {}; }
   static Range closed(double low, double high) { return {low, high, false}; }
@@ -48,6 +49,8 @@ struct Range {
   static Range above(double low) { return {low, std::numeric_limits<double>::infinity(), true}; }
   /// (low, high]
   static Range left_open(double low, double high) { return {low, high, true}; }
+  /// [low, high)
+  static Range right_open(double low, double high) { return {low, high, false, true}; }
 
   bool contains(double value) const;
   bool is_any() const;
@@ -76,7 +79,8 @@ enum class Role {
              // config.json
 };
 
-/// An option has an effect only while another one has one of these values.
+/// An option has an effect only while another one has an effect itself and one of these values. No
+/// values: while the other one is not empty.
 struct OnlyFor {
   std::string option;
   std::vector<std::string> values;
@@ -86,14 +90,17 @@ struct OnlyFor {
 struct Option {
   std::string name;                  // kebab-case; the flag is --name and the JSON key "name"
   OptionTarget target;               // holds the default until something else is given
-  Range range = Range::any();        // for numbers and lists of numbers: each entry
+  Range range = Range::any();        // for numbers, lengths (in their unit) and lists: each entry
   std::string unit = {};             // "images", "steps"; empty for pure numbers
   std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
   bool has_settings = false;         // a choice may be followed by settings: "NAME:key=value"
   Role role = Role::kSetting;
   std::vector<OnlyFor> only_for = {};  // any one of them suffices; empty: it always has an effect
-  std::string default_text = {};       // filled by OptionTable
+  bool is_needed =
+      false;  // where it has an effect, 0 must be asked for: it is never meant silently
+  bool is_common = false;         // shown by --help of a command with many options
+  std::string default_text = {};  // filled by OptionTable
 };
 
 /// The options of one component, under one heading in --help.
@@ -116,11 +123,6 @@ std::string value_text(const Option& option);
 /// What an option goes with: "--optimizer sam, asam, gsam"; empty when it always has an effect.
 std::string only_for_text(const Option& option);
 
-/// Throws a misuse Error naming an option of `tables` that would silently do nothing: its value is
-/// not the one in `defaults` (the same rows) although its `only_for` is not met.
-void refuse_without_effect(const std::vector<OptionTable>& tables,
-                           const std::vector<OptionTable>& defaults);
-
 /// All options of one command: reads flags and files into the targets, and writes them out again.
 class Options {
  public:
@@ -132,8 +134,9 @@ class Options {
   /// order.
   /// `--config FILE` files are read first, then the flags in order, wherever they stand.
   /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad
-  /// value, a value out of range, or a bad configuration file. Nothing is assigned unless
-  /// everything could be read.
+  /// value, a value out of range, a bad configuration file, or a word that is not UTF-8. Nothing is
+  /// assigned unless everything could be read. A choice may be written without regard to case, '-'
+  /// and '_'; its own name is stored.
   std::vector<std::string> parse(const std::vector<std::string>& arguments);
 
   /// Reads the keys of a configuration object; `source` names it in messages.
@@ -145,8 +148,9 @@ class Options {
 
   /// Throws a misuse Error naming an option that would silently do nothing although its `only_for`
   /// is not met: it was given as a flag, or in a --config file with another value than the default.
-  /// What was read by read_file() (a preset, a saved run) is not asked about. Call it when all
-  /// options have been read.
+  /// What was read by read_file() (a preset, a saved run) is not asked about. Throws one too for an
+  /// option that `is_needed`, is 0 and was not given, when one of its `only_for` was. Call it when
+  /// all options have been read.
   void refuse_without_effect() const;
 
   /// Was this option given by a flag or a file?
@@ -154,10 +158,17 @@ class Options {
   /// The role of an option; throws std::logic_error when there is none of that name.
   Role role(std::string_view name) const;
 
-  /// The text of --help below the usage line: the options grouped by component.
+  /// The text of --help below the usage line: the options grouped by component. Of many options
+  /// only the common ones, and then how to see the others.
   std::string help() const;
-  /// The same as Markdown tables, for the docs.
-  std::string markdown() const;
+  /// All options, with a sentence about each choice: the text of --help-all.
+  std::string help_all() const;
+  /// The same of the tables whose title has the word `section`, or that hold the flag of that name.
+  /// Throws a misuse Error naming the sections when there is none.
+  std::string help_of(const std::string& section) const;
+  /// All options as Markdown tables, for the docs. Tables that `known` has as well are not
+  /// repeated: of them only the rows that differ are shown.
+  std::string markdown(const Options* known = nullptr) const;
 
   const std::string& command() const { return command_; }
   const std::vector<OptionTable>& tables() const { return tables_; }
@@ -168,7 +179,8 @@ class Options {
   std::vector<std::string> names() const;
   void check_flags(const std::vector<std::string>& arguments) const;
   [[noreturn]] void refuse_flag(const std::string& name) const;
-  std::string hint(std::string_view name) const;
+  void refuse_unsaid(const Option& row) const;
+  std::string hint(const std::string& name, bool is_flag) const;
   void assign_text(const Option& option, const std::string& text);
 
   std::string command_;

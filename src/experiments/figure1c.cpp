@@ -42,17 +42,22 @@ OptionTable describe(Figure1cOptions& o) {
             .help = "Train a network at each of these noise rates (above 0 of kind --noise, or "
                     "flip), prune each by "
                     "every one of --protocols, and compare: Figure 1c.",
-            .role = Role::kPart},
+            .role = Role::kPart,
+            .is_common = true},
            {.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
             .help = "With --noise-rates: seeds, a run each; several make a band.",
-            .role = Role::kPart},
+            .role = Role::kPart,
+            .only_for = {{"noise-rates", {}}},
+            .is_common = true},
            {.name = "protocols",
             .target = &o.protocols,
             .help = "With --noise-rates: protocols, a panel each.",
             .choices = panel_protocols(),
-            .role = Role::kPart}}};
+            .role = Role::kPart,
+            .only_for = {{"noise-rates", {}}},
+            .is_common = true}}};
 }
 
 Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOptions& train,

@@ -8,12 +8,13 @@ namespace unlazy::optim {
 OptionTable describe(SharpnessOptions& o) {
   const std::vector<OnlyFor> with_sam = {{"optimizer", sharpness_aware_optimizers()}};
   return {
-      "Sharpness-aware minimisation",
+      "Sharpness-aware minimisation (SAM)",
       {{.name = "rho",
         .target = &o.rho,
         .range = Range::at_least(0),
         .help = "Radius of the perturbation of sam, asam and gsam.",
-        .only_for = with_sam},
+        .only_for = with_sam,
+        .is_common = true},
        {.name = "rho-schedule",
         .target = &o.rho_schedule,
         .help = "How the radius changes.",

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "support/expect_error.h"
 
@@ -69,6 +70,21 @@ TEST(Threads, AreSetAndZeroIsTheDefault) {
   EXPECT_EQ(at::get_num_threads(), at::intraop_default_num_threads());
 }
 
+TEST(Threads, MoreThanTheMachineCanRunAreRefused) {
+  const auto cores = std::thread::hardware_concurrency();
+  const auto most = std::max(16u, 4 * cores);
+  resolve({.device = "cpu", .threads = most});
+  expect_misuse(
+      [&] {
+        resolve({.device = "cpu", .threads = most + 1});
+      },
+      internal::concat("--threads ", most + 1, ": this machine has ", cores,
+                       " cores, where more than ", most,
+                       " threads would only wait for each other; give --threads ", cores,
+                       " or less, or 0 for all cores"));
+  resolve({.device = "cpu", .threads = 0});
+}
+
 TEST(Deterministic, ReachesLibTorch) {
   resolve({.device = "cpu", .deterministic = true});
   EXPECT_TRUE(at::globalContext().deterministicAlgorithms());
@@ -90,7 +106,7 @@ TEST(Compute, OptionsAreChecked) {
       [&] {
         options.parse({"--threads", "-1"});
       },
-      "--threads must be in [0, 4096], got -1");
+      "--threads must be >= 0, got -1");
   options.parse({"--device", "cuda:1", "--precision=bf16", "--threads", "3", "--deterministic"});
   EXPECT_EQ(choice.device, "cuda:1");
   EXPECT_EQ(choice.precision, "bf16");

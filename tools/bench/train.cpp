@@ -47,7 +47,8 @@ class BenchTrain : public Command {
                                    .target = &steps_,
                                    .range = Range::at_least(1),
                                    .unit = "steps",
-                                   .help = "Steps that are timed, after three that are not."}}));
+                                   .help = "Steps that are timed, after three that are not.",
+                                   .is_common = true}}));
     options_ = std::make_unique<Options>("bench train", std::move(tables));
   }
 
