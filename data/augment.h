@@ -1,10 +1,10 @@
 // From pixels to network input in one pass: gather, pad with black, crop, mirror, normalise,
 // convert.
-//   out[b, :, y, x] = table[:, pixel],  pixel = padded image[y + top, x'],  x' = left + (flip ? W -
-//   1 - x : x)
-// which is torchvision's RandomCrop(padding), RandomHorizontalFlip, ToTensor, Normalize.
-// Normalising is a look-up, since a pixel has 256 values; so the three ways below (CPU loop, ATen
-// operators, CUDA kernel) give the same bits.
+//   out[b, :, y, x] = table[:, pixel]
+//   pixel = padded image[y + top, x'],   x' = left + (flip ? W - 1 - x : x)
+// This equals torchvision's RandomCrop(padding), RandomHorizontalFlip, ToTensor, Normalize.
+// A pixel has only 256 values, so normalising is a table look-up. That is why the three versions
+// below (CPU loop, ATen operators, CUDA kernel) give the same bits.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +20,8 @@ namespace unlazy::data {
 /// rounded from double.
 at::Tensor normalization_table(const Normalization& normalization, c10::ScalarType dtype);
 
-/// What a batch is made of, [B, 4] int64: sample, top, left, is_flipped. One tensor, so that it is
-/// one copy to a device; `is_pinned` puts it in page-locked memory.
+/// A batch as one tensor [B, 4] int64: sample, top, left, is_flipped. One tensor, so that one copy
+/// brings it to a device; `is_pinned` puts it in page-locked memory.
 at::Tensor make_plan(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
                      bool is_pinned);
 

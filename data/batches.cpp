@@ -87,7 +87,10 @@ BatchReader::BatchReader(const Dataset& dataset, const Normalization& normalizat
     : images_(dataset.images.to(device)),
       options_(options),
       seed_(seed),
-      table_(normalization_table(normalization, dtype).to(device)) {
+      table_(normalization_table(normalization, dtype).to(device)),
+      fine_table_(dtype == c10::kBFloat16
+                      ? normalization_table(normalization, c10::kFloat).to(device)
+                      : table_) {
   UNLAZY_CHECK(images_.dim() == 4 && images_.size(3) == table_.size(0),
                "batches: images are [N, H, W, 3], red, green and blue; got ", images_.sizes());
 }
@@ -107,30 +110,35 @@ std::vector<Crop> BatchReader::crops(int64_t step, int64_t count) const {
 }
 
 at::Tensor BatchReader::training_batch(const std::vector<int64_t>& indices, int64_t step) const {
-  return gather(indices, crops(step, static_cast<int64_t>(indices.size())));
+  return gather(indices, crops(step, static_cast<int64_t>(indices.size())), table_);
+}
+
+at::Tensor BatchReader::fine_training_batch(const std::vector<int64_t>& indices,
+                                            int64_t step) const {
+  return gather(indices, crops(step, static_cast<int64_t>(indices.size())), fine_table_);
 }
 
 at::Tensor BatchReader::plain_batch(const std::vector<int64_t>& indices) const {
   const auto padding = static_cast<int32_t>(options_.crop_padding);
-  return gather(indices, std::vector<Crop>(indices.size(), Crop{padding, padding, false}));
+  return gather(indices, std::vector<Crop>(indices.size(), Crop{padding, padding, false}), table_);
 }
 
-at::Tensor BatchReader::gather(const std::vector<int64_t>& indices,
-                               const std::vector<Crop>& crops) const {
+at::Tensor BatchReader::gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
+                               const at::Tensor& table) const {
   for (const int64_t index : indices) {
     UNLAZY_CHECK(index >= 0 && index < images_.size(0), "batches: there is no sample ", index,
                  "; there are ", images_.size(0));
   }
   if (images_.is_cpu())
-    return gather_cpu(images_, make_plan(indices, crops, false), table_, options_.crop_padding);
+    return gather_cpu(images_, make_plan(indices, crops, false), table, options_.crop_padding);
   // From pinned memory the copy does not wait for the device; LibTorch keeps the memory until the
   // copy is done.
   const at::Tensor plan =
       make_plan(indices, crops, images_.is_cuda()).to(images_.device(), /*non_blocking=*/true);
 #ifdef UNLAZY_HAS_CUDA
-  if (images_.is_cuda()) return cuda::gather(images_, plan, table_, options_.crop_padding);
+  if (images_.is_cuda()) return cuda::gather(images_, plan, table, options_.crop_padding);
 #endif
-  return gather_aten(images_, plan, table_, options_.crop_padding);
+  return gather_aten(images_, plan, table, options_.crop_padding);
 }
 
 }  // namespace unlazy::data

@@ -1,6 +1,6 @@
-// The sequence of training batches: which samples at which step, and how they are cropped and
-// flipped. All draws are a function of (seed, step), made on the host: a resumed run continues with
-// the batches it would have had, and a GPU run sees the same batches as a CPU run.
+// The sequence of training batches: which samples each step uses, and how they are cropped and
+// flipped. All draws are made on the host and are a function of (seed, step). So a resumed run
+// continues with the batches it would have had, and a GPU run sees the same batches as a CPU run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -67,24 +67,29 @@ class BatchReader {
               const BatchOptions& options, uint64_t seed, c10::Device device,
               c10::ScalarType dtype);
 
-  /// The crops of the batch at `step`, one a sample; without augmentation: the image itself.
+  /// The crops of the batch at `step`, one per sample; without augmentation, the image itself.
   std::vector<Crop> crops(int64_t step, int64_t count) const;
 
   /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
   /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
-  /// The same, as they are: for evaluation.
+  /// The same, but in Float where `dtype` is BFloat16, for passes in master precision.
+  at::Tensor fine_training_batch(const std::vector<int64_t>& indices, int64_t step) const;
+  /// The images without augmentation, for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;
 
   const at::Tensor& images() const { return images_; }
 
  private:
-  at::Tensor gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops) const;
+  at::Tensor gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
+                    const at::Tensor& table) const;
 
   at::Tensor images_;  // [N, H, W, C] uint8 on the device
   BatchOptions options_;
   uint64_t seed_;
-  at::Tensor table_;  // [C, 256]: the normalised value of each pixel value, in dtype, on the device
+  // [C, 256]: the normalised value of each pixel value, on the device; in dtype, and Float for
+  // BFloat16.
+  at::Tensor table_, fine_table_;
 };
 
 }  // namespace unlazy::data

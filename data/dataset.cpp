@@ -69,7 +69,7 @@ OptionTable describe(DataOptions& options) {
            .is_common = true},
           {.name = "data-dir",
            .target = &options.dir,
-           .help = "Folder with its files; empty: looked for in $UNLAZY_DATA_DIR, data and "
+           .help = "Folder of the data set; empty: searched for in $UNLAZY_DATA_DIR, data and "
                    "~/.cache/unlazy.",
            .role = Role::kPlace,
            .is_common = true},
@@ -86,17 +86,17 @@ OptionTable describe(DataOptions& options) {
            .help = "Random subset of the test images; 0: all."},
           {.name = "balanced",
            .target = &options.balanced,
-           .help = "Take equally many images of each class into the subsets."},
+           .help = "Use equally many images of each class in the subsets."},
           {.name = "normalize",
            .target = &options.normalize,
-           .help = "Mean and standard deviation that the pixels are normalised with.",
+           .help = "Mean and standard deviation used to normalise the pixels.",
            .choices = normalizations()},
           {.name = "resize",
            .target = &options.resize,
            .range = Range::closed(0, 4096),
            .unit = "pixels",
-           .help = "Image folders: scale every image to this side, whatever its proportions; 0: as "
-                   "they are."},
+           .help = "Image folders: scale every image to a square with this side, ignoring its "
+                   "proportions; 0: do not scale."},
       }};
 }
 

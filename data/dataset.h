@@ -1,4 +1,4 @@
-// Images and labels of one split, whole in memory, as every data source delivers them.
+// Images and labels of one split, all in memory, as every data source delivers them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,8 +13,8 @@
 
 namespace unlazy::data {
 
-/// N images with their classes. 9.2 KB an image for 32 x 32 x 3: a training set fits on the device
-/// whole, and a batch is a gather by index.
+/// N images with their classes. An image of 32 x 32 x 3 takes 3 KB as bytes, so a whole training
+/// set fits on the device and a batch is a gather by index.
 struct Dataset {
   at::Tensor images;                 // [N, H, W, 3] uint8, contiguous, RGB order
   at::Tensor labels;                 // [N] int64, 0 .. K-1
@@ -24,8 +24,8 @@ struct Dataset {
   int64_t num_classes() const { return static_cast<int64_t>(classes.size()); }
 };
 
-/// Mean and standard deviation of each channel on the 0..1 scale: a pixel p becomes (p / 255 -
-/// mean) / stddev.
+/// Mean and standard deviation of each channel on the scale from 0 to 1. A pixel p becomes
+/// (p / 255 - mean) / stddev.
 struct Normalization {
   std::array<double, 3> mean;
   std::array<double, 3> stddev;
@@ -41,7 +41,7 @@ struct Splits {
 /// --data, --data-dir, --train-size, --test-size, --balanced, --normalize, ...
 struct DataOptions {
   std::string source = "cifar10";   // a name of sources()
-  std::string dir;                  // where its files lie; empty: the source's own default
+  std::string dir;                  // folder of its files; empty: the source's usual places
   int64_t train_size = 0;           // 0: all
   int64_t test_size = 0;            // 0: all
   bool balanced = false;            // subsets with equally many of each class
@@ -59,9 +59,10 @@ using LoadSource = RawSplits(const DataOptions& options);
 /// The data sources: cifar10, cifar100, cifar10-sample, image-folder.
 const Registry<LoadSource>& sources();
 
-/// Reads the source, takes the random subsets asked for (a function of `seed`: the first n of a
-/// random order, so that a smaller subset is contained in a larger one) and finds the statistics.
-/// Throws Error for missing, truncated or corrupt files, naming file, size found and size expected.
+/// Reads the source, takes the random subsets that are asked for and finds the statistics. A subset
+/// is the first n samples of a random order that `seed` determines, so a smaller subset is
+/// contained in a larger one. Throws Error for missing, truncated or corrupt files, naming the
+/// file, its size and the expected size.
 Splits load(const DataOptions& options, uint64_t seed);
 
 }  // namespace unlazy::data

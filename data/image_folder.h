@@ -1,7 +1,7 @@
 // Images in class folders, DIR/train/CLASS/*.png and DIR/test/CLASS/*.png (or .jpg, .jpeg), decoded
-// with OpenCV on all cores. Classes are the folders' names in order; hidden files and files of
-// other kinds are left aside. 8 bit RGB: grey images become RGB, transparency is dropped, deeper
-// colours are scaled to 8 bit, a camera's orientation is applied. A file that does not decode
+// with OpenCV on all cores. Classes are the names of the folders, in order. Hidden files and files
+// of other kinds are ignored. Images become 8 bit RGB: grey is expanded, transparency is dropped,
+// deeper colours are scaled, and a camera's orientation is applied. A file that does not decode
 // completely is an error.
 #pragma once
 
@@ -23,8 +23,8 @@ Dataset read_class_folders(const std::string& dir, int64_t resize);
 /// Does `dir` hold train/ and test/ (rather than class folders)?
 bool has_split_folders(const std::string& dir);
 
-/// Writes DIR/CLASS/00000.png, 00001.png, ... numbered through each class in the order of the
-/// split, on all cores. Throws Error for a class name that is no folder name.
+/// Writes DIR/CLASS/00000.png, 00001.png, ..., numbered within each class in the order of the
+/// split, on all cores. Throws Error for a class name that cannot be a folder name.
 void write_class_folders(const std::string& dir, const Dataset& split);
 
 }  // namespace unlazy::data

@@ -1,5 +1,5 @@
-// RGB images of a split as OpenCV sees them, and as PNG files. For .cpp files of this room only: it
-// includes OpenCV.
+// RGB images of a split as OpenCV sees them, and as PNG files. Only for .cpp files in this folder,
+// because it includes OpenCV.
 #pragma once
 
 #include <opencv2/core.hpp>

@@ -13,14 +13,14 @@ namespace unlazy::data {
 /// Number of samples of each class, [K].
 std::vector<int64_t> class_counts(const Dataset& split);
 
-/// Mean and standard deviation (over all pixels, dividing by their number) of each channel, exact
-/// up to rounding: they are made of whole-number counts of pixel values. `images` [N, H, W, 3]
+/// Mean and standard deviation of each channel over all pixels (dividing by their number). They are
+/// computed from counts of pixel values, so they are exact up to rounding. `images` [N, H, W, 3]
 /// uint8.
 Normalization pixel_statistics(const at::Tensor& images);
 
-/// The words of --normalize.
+/// The choices of --normalize.
 std::vector<Choice> normalizations();
-/// The statistics that --normalize names; `computed` takes them from `train`. Throws Error for a
+/// The statistics that --normalize names; `computed` computes them from `train`. Throws Error for a
 /// channel without variation.
 Normalization find_normalization(const std::string& name, const Dataset& train);
 

@@ -1,5 +1,5 @@
-// BatchNorm's running statistics under control: left alone by passes in training mode, or collected
-// anew. Covers the project's own normalisation layers (models/norm.h).
+// Controls BatchNorm's running statistics: leave them alone in training mode, or collect them
+// again. Covers the project's own normalisation layers (models/norm.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,9 +17,9 @@ namespace unlazy::models {
 
 class Model;
 
-/// Batch statistics without a trace: while one of these lives, layers in training mode still
-/// normalise with the batch's statistics but leave the running ones alone. For the second pass of
-/// SAM, and for measurements in training mode. `module` must outlive it.
+/// While one of these lives, layers in training mode still normalise with the statistics of the
+/// batch but do not change the running ones. For the second pass of SAM, and for measurements in
+/// training mode. `module` must outlive it.
 class FrozenStatistics {
  public:
   explicit FrozenStatistics(torch::nn::Module& module);
@@ -31,13 +31,13 @@ class FrozenStatistics {
   std::vector<std::pair<double, double*>> momenta_;  // value before, place
 };
 
-/// Running statistics computed anew: while one of these lives, passes in training mode leave the
-/// average of their batches' statistics, each batch weighing as many as its samples, not a moving
-/// one. Call next_batch() before each pass. `module` must outlive it.
+/// Collects the running statistics again. While one of these lives, passes in training mode leave
+/// the average of their batches' statistics, weighted by the number of samples, instead of a moving
+/// average. Call next_batch() before each pass. `module` must outlive it.
 ///   mean      that of all samples, however they were cut into batches
-///   variance  the average of the batches' variances, as with torch's momentum=None (which weighs
-///             all batches alike): the spread of the batches' means is not in it, a share of
-///             1 / (samples of a batch) at most
+///   variance  the average of the batches' variances, as with torch's momentum=None (which gives
+///             all batches the same weight). It lacks the spread of the batches' means, which is at
+///             most 1 / (samples of a batch) of it.
 class AveragedStatistics {
  public:
   explicit AveragedStatistics(torch::nn::Module& module);
@@ -53,8 +53,8 @@ class AveragedStatistics {
 };
 
 /// Replaces the running statistics of `model` by those of AveragedStatistics over the batches
-/// read(0) .. read(num_batches - 1), images [B, C, H, W]. No gradients are recorded; the module's
-/// mode is the one before.
+/// read(0) .. read(num_batches - 1), images [B, C, H, W]. No gradients are recorded. The mode of
+/// the module is restored.
 void recalibrate(Model& model, int64_t num_batches,
                  const std::function<at::Tensor(int64_t batch)>& read);
 

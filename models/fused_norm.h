@@ -1,18 +1,18 @@
-// BatchNorm, the residual sum and ReLU in two passes over memory instead of five, forward and
-// backward, on the CPU. On a CPU with fast bf16 matrix units the convolutions take half of a ResNet
-// step and these memory-bound passes a third.
-//   y = relu(scale (x - mean) invstd + shift + residual),  mean and variance over B, H, W of the
-//   batch
-// Statistics are summed in fp32 over short runs of rows and in fp64 across them, in an order that
-// does not depend on the number of threads. Not differentiable twice and without a forward
-// derivative: norm_act() takes the plain operators where those are wanted.
+// BatchNorm, the residual sum and ReLU on the CPU, in two passes over memory instead of five, both
+// forward and backward. On a CPU with fast bf16 matrix units the convolutions take half of a ResNet
+// step, and these memory-bound passes would take a third.
+//   y = relu(scale (x - mean) invstd + shift + residual)
+// with mean and variance over B, H, W of the batch. Statistics are summed in fp32 over short runs
+// of rows and in fp64 across them, in an order that does not depend on the number of threads.
+// Cannot be differentiated twice and has no forward derivative. NormImpl::forward (models/norm.h)
+// uses it, and uses plain operators instead while a PlainOperators lives.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace unlazy::models {
 
-/// The BatchNorm layer's tensors: [C] each, float (double is not served).
+/// The BatchNorm layer's tensors: [C] each, float (double is not supported).
 struct BatchNormTensors {
   at::Tensor weight, bias;
   at::Tensor running_mean, running_var;
@@ -20,8 +20,8 @@ struct BatchNormTensors {
   double eps = 1e-5;
 };
 
-/// Can the fused kernel serve this input? CPU, Float or BFloat16, [B, C, H, W] in channels_last, at
-/// least two values a channel, no forward-mode derivative under way.
+/// Does the fused kernel support this input? CPU, Float or BFloat16, [B, C, H, W] in channels_last,
+/// at least two values per channel, no forward-mode derivative in progress.
 bool can_fuse(const at::Tensor& x, const at::Tensor& residual, const BatchNormTensors& norm);
 
 /// Training mode: batch statistics; updates the running ones (unbiased variance, as PyTorch).

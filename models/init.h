@@ -1,5 +1,5 @@
-// Initialisation of networks: PyTorch's generator, seeded for the time of building, and the choices
-// of --init that go over the weights afterwards.
+// Initialisation of networks: PyTorch's generator, seeded while a network is built, and the choices
+// of --init that change the weights afterwards.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -14,9 +14,10 @@ class Module;
 
 namespace unlazy::models {
 
-/// While one of these lives, LibTorch's default CPU generator is the one that
-/// torch.manual_seed(seed) leaves in Python; afterwards it is as it was found. PyTorch's modules
-/// draw from it when made. Building networks in several threads at once would mix their draws.
+/// While one of these lives, LibTorch's default CPU generator is in the state that
+/// torch.manual_seed(seed) gives in Python; afterwards its earlier state is restored. PyTorch's
+/// modules draw from it when they are made. Do not build networks in several threads at once: that
+/// would mix their draws.
 class SeededGenerator {
  public:
   explicit SeededGenerator(uint64_t seed);
@@ -29,9 +30,9 @@ class SeededGenerator {
   at::Tensor before_;
 };
 
-/// "pytorch": nothing, the modules have drawn their weights. "kaiming": each convolution's weight
-/// ~ N(0, 2 / fan_out), in the order of registration (He et al. 2015); all else stays as PyTorch
-/// made it.
+/// "pytorch": does nothing, since the modules have drawn their weights. "kaiming": draws the weight
+/// of each convolution from N(0, 2 / fan_out), in the order of registration (He et al. 2015), and
+/// leaves everything else as PyTorch made it.
 void initialize(torch::nn::Module& module, const std::string& kind);
 
 }  // namespace unlazy::models

@@ -1,5 +1,5 @@
-// Networks: ordinary torch::nn modules with PyTorch's usual names, so that weights travel to and
-// from Python.
+// Networks: ordinary torch::nn modules with PyTorch's usual names, so that weights can be exchanged
+// with Python.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,7 +27,7 @@ struct ModelOptions {
   int64_t hidden_width = 512;      // mlp
   int64_t hidden_layers = 2;       // mlp
   std::vector<int64_t> block_widths = {};    // resnets: channels inside each block; empty: full
-  int64_t blocks = 1;                        // wrn, ntk-wrn: residual blocks a group
+  int64_t blocks = 1;                        // wrn, ntk-wrn: residual blocks per group
   int64_t width_factor = 1;                  // wrn, ntk-wrn: widths 16, 32, 64 times this
   std::string activation = "relu";           // mlp: relu, erf
   std::string parameterization = "default";  // default, ntk, standard
@@ -36,7 +36,7 @@ struct ModelOptions {
 };
 OptionTable describe(ModelOptions& options);
 
-/// What the data decide.
+/// What the data set determines.
 struct InputShape {
   int64_t channels = 3;
   int64_t height = 32;
@@ -49,7 +49,7 @@ class Model {
  public:
   virtual ~Model() = default;
   /// images [B, C, H, W] (any memory format, dtype of the weights) -> logits [B, K] in the dtype of
-  /// the head.
+  /// the last layer.
   virtual at::Tensor forward(const at::Tensor& images) = 0;
   /// The module that owns the parameters and buffers.
   virtual torch::nn::Module& module() = 0;
@@ -58,10 +58,10 @@ class Model {
 using MakeModel = std::shared_ptr<Model>(const ModelOptions& options, const InputShape& shape);
 const Registry<MakeModel>& registry();
 
-/// Builds and initialises a model on the CPU in fp32. The weights are those that PyTorch draws
-/// after torch.manual_seed(seed) when its modules are made in the same order (--init pytorch).
-/// LibTorch's default generator is left as it was found. Throws a misuse Error for a combination
-/// that does not exist.
+/// Builds and initialises a model on the CPU in fp32. With --init pytorch the weights are those
+/// that PyTorch draws after torch.manual_seed(seed) when its modules are made in the same order.
+/// LibTorch's default generator is not changed. Throws a misuse Error for a combination that does
+/// not exist.
 std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape,
                                   uint64_t seed);
 

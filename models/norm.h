@@ -1,8 +1,8 @@
-// Normalisation, residual sum and ReLU: the one place where networks do them, so that a fused
-// kernel serves all of them.
+// Normalisation, residual sum and ReLU. All networks do them here, so that one fused kernel serves
+// all of them.
 //   forward(x, residual, relu) = relu(norm(x) + residual)
-// Parameters and buffers are named and initialised as those of torch::nn::BatchNorm2d or GroupNorm,
-// so that weights travel to and from PyTorch.
+// Parameters and buffers are named and initialised like those of torch::nn::BatchNorm2d or
+// GroupNorm, so that weights can be exchanged with PyTorch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,15 +16,15 @@ namespace unlazy::models {
 
 class NormImpl : public torch::nn::Module {
  public:
-  /// `kind`: "batch", "group" or "none". `groups`: group normalisation takes the greatest divisor
-  /// of `channels` up to it.
+  /// `kind`: "batch", "group" or "none". Group normalisation uses the largest number of groups that
+  /// divides `channels` and is at most `groups`.
   NormImpl(const std::string& kind, int64_t channels, int64_t groups);
 
   /// x [B, C, H, W]; `residual` of the same shape, or undefined. Scale, shift and statistics stay
-  /// in the master's dtype when x is bf16.
+  /// in the dtype of the master weights when x is bf16.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& residual = {}, bool relu = true);
 
-  /// As Module::to, but the counter of batches stays an integer, as in Python.
+  /// As Module::to, except that the counter of batches stays an integer, as in Python.
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Device device, bool non_blocking = false) override;
@@ -43,8 +43,8 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
-/// While one of these lives, norm layers take operators with more derivatives than the fused CPU
-/// kernel has. For this thread; of nested ones the greatest demand holds.
+/// While one of these lives, norm layers of this thread use operators that have more derivatives
+/// than the fused CPU kernel. If several are nested, the most demanding one counts.
 class PlainOperators {
  public:
   enum class Derivatives {

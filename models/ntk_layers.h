@@ -3,10 +3,10 @@
 //   ntk        y = w_std / sqrt(fan_in) W x + b_std b,   W, b ~ N(0, 1)
 //   standard   y = W x + b,   W ~ N(0, w_std^2 / fan_in), b ~ N(0, b_std^2)
 //   pytorch    y = W x + b,   W, b ~ U(-1, 1) / sqrt(fan_in), PyTorch's own default
-// Both of the former draw the same functions; under gradient descent they differ by the square of
-// the scale in each layer's learning rate.
+// ntk and standard draw the same functions. Under gradient descent each layer's learning rate
+// differs between them by the square of the scale.
 // Jacot et al. 2018; Novak et al. 2020 (neural-tangents, `parameterization` of stax.Conv and
-// stax.Dense), without its further scaling of the standard one by width.
+// stax.Dense). Their standard parameterisation also scales by width; ours does not.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,9 +24,9 @@ struct Parameterization {
   enum class Kind { kPytorch, kNtk, kStandard };
   Kind kind = Kind::kPytorch;
   double w_std = 1;  // > 0
-  double b_std = 0;  // >= 0; at 0 a layer has no bias. PyTorch's kind has one where it is asked for
+  double b_std = 0;  // >= 0; 0: no bias. kPytorch has one where it is asked for
 
-  /// What the options say; `own` is what "default" stands for.
+  /// The parameterisation that the options ask for; `own` is what "default" means.
   static Parameterization of(const ModelOptions& options, Kind own);
   bool is_pytorch() const { return kind == Kind::kPytorch; }
 };
@@ -34,8 +34,8 @@ struct Parameterization {
 /// The choices of --parameterization.
 std::vector<Choice> parameterizations();
 
-/// Zeros around the image. At stride 2 and even size kHalf pads both ends and kSame the far end
-/// only, so that the two look at different pixels.
+/// Zeros around the image. For stride 2 and an even size, kHalf pads both ends and kSame only the
+/// far end, so the two look at different pixels.
 enum class Padding {
   kHalf,  // kernel / 2 at each end: PyTorch's padding=1 for 3x3
   kSame,  // as many as ceil(size / stride) outputs need, the odd one at the end: "SAME" of XLA,
@@ -51,7 +51,7 @@ struct ConvShape {
 };
 
 /// x [B, in, H, W] -> [B, out, H', W']. Parameters `weight` [out, in, k, k] and `bias` [out], drawn
-/// in this order from LibTorch's default generator. In the autograd graph an NTK layer is leaf ->
+/// in this order from LibTorch's default generator. In the autograd graph, an NTK layer is leaf ->
 /// MulBackward1 (a number times the weight) -> Convolution.
 class ScaledConv2dImpl : public torch::nn::Module {
  public:

@@ -1,11 +1,12 @@
 // The wide residual network of the NTK literature: WideResnet of neural-tangents' README (Novak et
-// al. 2020), without normalisation and, by default, biases. Three groups of n blocks of widths 16
-// k, 32 k, 64 k:
+// al. 2020), without normalisation and, by default, without biases. Three groups of n blocks of
+// widths 16 k, 32 k, 64 k:
 //   block(x) = conv2(relu(conv1(relu(x)))) + s(x)
-// where s is a 3x3 convolution of x itself in a group's first block (also where the width stays)
-// and x in the others; then the mean over the final map and a linear head. Padding "SAME": at
-// stride 2 one row and column of zeros at the end only. Parameters in the order of the forward
-// pass: stem; per block conv1, conv2, shortcut; head. Names as in wide_resnet.cpp.
+// In the first block of a group s is a 3x3 convolution of x itself, even if the width does not
+// change; in the other blocks s(x) = x. Then come the mean over the final map and a linear head.
+// Padding is "SAME": at stride 2 one row and column of zeros at the end only. Parameters are in the
+// order of the forward pass: stem; per block conv1, conv2, shortcut; head. Names as in
+// wide_resnet.cpp.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/relu.h>
 #include <torch/nn/modules/container/sequential.h>

@@ -1,5 +1,5 @@
-// The parameters of a module, each once. LibTorch's own lists have a parameter as often as modules
-// with it are registered.
+// The parameters of a module, each once. LibTorch's own lists repeat a parameter each time a module
+// that has it is registered.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,8 +15,8 @@ class Module;
 namespace unlazy::models {
 
 /// Name and leaf, in the order of Module::named_parameters(). A parameter of a module that is
-/// registered several times stands once, under its first name. Throws an Error when two different
-/// leaves begin at the same memory: each would get a part of the derivatives, none the whole.
+/// registered several times appears once, under its first name. Throws an Error when two different
+/// leaves begin at the same memory: each would get only a part of the derivatives.
 std::vector<std::pair<std::string, at::Tensor>> distinct_parameters(
     const torch::nn::Module& module);
 

@@ -1,13 +1,11 @@
 // Residual networks for 32 x 32 images.
-//   resnet18, resnet34: He et al. 2016 with the CIFAR stem (3x3, stride 1, no pooling), widths 64
-//   to 512, projection shortcuts; module
-//     names of the usual Python implementation (conv1, bn1, layer1.0.conv1, layer2.0.shortcut.0,
-//     linear).
-//   resnet20, 32, 44, 56: section 4.2 of the paper: widths 16, 32, 64, shortcuts without parameters
-//   (option A: every second pixel,
-//     new channels zero).
-// Without normalisation also in the NTK and the standard parameterisation: the same function of the
-// scaled weights.
+//   resnet18, resnet34    He et al. 2016 with the CIFAR stem (3x3, stride 1, no pooling), widths 64
+//                         to 512, projection shortcuts. Module names of the usual Python
+//                         implementation: conv1, bn1, layer1.0.conv1, layer2.0.shortcut.0, linear.
+//   resnet20, 32, 44, 56  section 4.2 of the paper: widths 16, 32, 64, and shortcuts without
+//                         parameters (option A: every second pixel, new channels zero)
+// Without normalisation they also exist in the NTK and the standard parameterisation, as the same
+// function of the scaled weights.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <torch/nn/modules/container/sequential.h>

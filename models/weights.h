@@ -1,5 +1,6 @@
-// Weights in files, under PyTorch's names: what torch's state_dict() holds, in safetensors format.
-//   Python: safetensors.torch.save_file(model.state_dict(), "weights.safetensors");
+// Weights in files, under PyTorch's names: the content of torch's state_dict(), in safetensors
+// format. In Python:
+//   safetensors.torch.save_file(model.state_dict(), "weights.safetensors")
 //   model.load_state_dict(load_file(..))
 #pragma once
 
@@ -13,9 +14,9 @@
 
 namespace unlazy::models {
 
-/// Copies every tensor of the file into the tensor of the same name (any dtype, device and strides
-/// of the target). Throws Error naming missing, unexpected and misshapen tensors, and the model
-/// that the file says it is for; nothing is copied then.
+/// Copies every tensor of the file into the tensor of the same name, which may have another dtype,
+/// device or strides. If tensors are missing, unexpected or of another shape, throws an Error that
+/// names them and the model that the file says it is for, and copies nothing.
 void copy_tensors(const std::string& path,
                   const std::vector<std::pair<std::string, at::Tensor>>& targets);
 

@@ -1,8 +1,8 @@
 // Wide residual networks WRN-D-K for small images (Zagoruyko & Komodakis 2016): three groups of
-// n = (D - 4) / 6 pre-activation blocks of widths 16 K, 32 K, 64 K; a 1x1 shortcut convolution
-// where the width changes, on the normalised input, as the main branch; BatchNorm and ReLU before
-// the pooling. Without dropout. Names of xternalz/WideResNet-pytorch: conv1, block1.layer.0.bn1,
-// .conv1, .bn2, .conv2, .convShortcut, bn1, fc.
+// n = (D - 4) / 6 pre-activation blocks of widths 16 K, 32 K, 64 K. Where the width changes, a 1x1
+// shortcut convolution takes the normalised input, like the main branch. BatchNorm and ReLU come
+// before the pooling; there is no dropout. Names of xternalz/WideResNet-pytorch: conv1,
+// block1.layer.0.bn1, .conv1, .bn2, .conv2, .convShortcut, bn1, fc.
 #include <ATen/TensorOperators.h>
 #include <torch/nn/modules/container/sequential.h>
 

@@ -28,8 +28,7 @@ TEST(Completion, KnowsEveryCommandFlagAndChoice) {
     EXPECT_NE(text.find("\n    \"" + name + "\")\n"), std::string::npos) << name;
     for (const auto& table : command->options().tables()) {
       for (const auto& row : table.rows()) {
-        EXPECT_NE(text.find("\"" + name + " --" + row.name + "\")"), std::string::npos)
-            << row.name;
+        EXPECT_NE(text.find("\"" + name + " --" + row.name + "\")"), std::string::npos) << row.name;
         for (const auto& choice : row.choices)
           EXPECT_NE(text.find(choice.name), std::string::npos) << choice.name;
       }

@@ -25,6 +25,18 @@ std::vector<std::string> parse_with_preset(Options& options, const std::string& 
   return options.parse(arguments);  // what was given wins over the preset
 }
 
+std::string changed_settings(const Options& options) {
+  std::string text;
+  for (const auto& table : options.tables()) {
+    for (const auto& row : table.rows()) {
+      const bool is_setting = row.role == Role::kSetting || row.role == Role::kCurve;
+      if (is_setting && value_text(row) != row.default_text)
+        text += "-" + row.name + "=" + value_text(row);
+    }
+  }
+  return text;
+}
+
 void refuse_words(const std::string& command, const std::vector<std::string>& words) {
   UNLAZY_CHECK_USAGE(words.empty(), command, ": does not know what to do with '", words[0],
                      "'; see unlazy ", command, " --help");

@@ -13,16 +13,16 @@ namespace unlazy::tools {
 class Command;
 using MakeCommand = std::unique_ptr<Command>();
 
-/// Owns the option structs of one subcommand. Reading options and running are apart, so that
-/// --help, --print-config, the docs and the shell completion come from the same tables and touch
+/// Owns the option structs of one subcommand. Reading options and running are separate, so that
+/// --help, --print-config, the docs and the shell completion use the same tables and change
 /// nothing.
 class Command {
  public:
   virtual ~Command() = default;
   /// The option tables, bound to this object's structs.
   virtual Options& options() = 0;
-  /// What follows the command's name in the usage line, such as "[options]" or "info|export|pack
-  /// [options]".
+  /// What follows the command's name in the usage line, such as "[options]" or
+  /// "info|export|pack [options]".
   virtual std::string usage() const { return "[options]"; }
   /// Paragraphs below the usage line of --help: what the command does, with examples. May be empty.
   virtual std::string description() const { return {}; }
@@ -32,20 +32,20 @@ class Command {
   }
   /// Commands below this one, chosen by the next word ("unlazy bench train"); null for most.
   virtual const Registry<MakeCommand>* subcommands() const { return nullptr; }
-  /// What the next word may be: a figure, a benchmark; empty for most, which take names of folders
-  /// or none.
+  /// What the next word may be: a figure, a benchmark. Empty for most commands, which take names of
+  /// folders or nothing.
   virtual std::vector<std::string> first_words() const;
-  /// Does it run networks, in LibTorch's threads?
+  /// Does it run networks in LibTorch's threads?
   virtual bool runs_networks() const { return true; }
-  /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or 128
-  /// + signal.
+  /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or
+  /// 128 + signal.
   virtual int run(const std::vector<std::string>& words) = 0;
 };
 
 /// All subcommands, in the order of --help.
 const Registry<MakeCommand>& commands();
 
-/// The command that the first words name ("train", "bench train"), which are taken away. Throws a
+/// The command that the first words name ("train", "bench train"). Removes these words. Throws a
 /// misuse Error that names the nearest one.
 std::unique_ptr<Command> take_command(std::vector<std::string>& words);
 
@@ -59,10 +59,14 @@ std::vector<NamedCommand> all_commands();
 
 /// The row of --preset: the settings of a figure of the paper that `command` has.
 Option preset_option(std::string& preset, const std::string& command);
-/// Options::parse() with the preset that was named read first: defaults < preset < --config <
-/// flags. `preset`: the target of the row above.
+/// Options::parse() after reading the named preset: defaults < preset < --config < flags. `preset`
+/// is the target of the row above.
 std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
                                            const std::vector<std::string>& arguments);
+
+/// The settings and curves of `options` that are not at their defaults, as a part of a file name:
+/// "-rho=0.1-split=test"; empty when all are at their defaults.
+std::string changed_settings(const Options& options);
 
 /// Throws a misuse Error when `words` is not empty, for commands that take flags only.
 void refuse_words(const std::string& command, const std::vector<std::string>& words);

@@ -13,7 +13,7 @@
 namespace unlazy::tools {
 namespace {
 
-// The setting of Figure 3 but for the noise: full-batch gradient descent on 64 images.
+// The setting of Figure 3 without the noise: full-batch gradient descent on 64 images.
 train::TrainOptions defaults() {
   train::TrainOptions o;
   o.data.source = "cifar10-sample";
@@ -38,19 +38,21 @@ class Compare : public Command {
   Options& options() override { return options_; }
 
   std::string description() const override {
-    return "Lazy or rich? From one initialisation and on the same images: gradient descent, the "
-           "same with label noise or SAM, and\n"
-           "the network linearised at its start under both. Writes a run directory each, the "
-           "figure, and statements.json: what the\n"
-           "paper says of its Figures 3 and 5, in numbers.\n\n"
+    return "Lazy or rich? Trains a network by gradient descent, the same network with label noise "
+           "or SAM, and the network linearised at\n"
+           "initialisation in both ways, all from one initialisation and on the same images. "
+           "Writes one run directory for each, the\n"
+           "figure, and statements.json: what the paper says about its Figures 3 and 5, in "
+           "numbers.\n\n"
            "  unlazy compare --preset fig3-quick                  two minutes on two cores\n"
            "  unlazy compare --noise flip-any --noise-rate 0.5 --seeds 0,1,2 --epochs 2000\n"
            "  unlazy compare --optimizer sam --rho 2 --lr-fraction 0.6\n"
            "  unlazy compare --golden FILE.safetensors --precision fp64\n\n"
-           "--golden runs everything in a file of reference values of neural-tangents "
-           "(tests/golden/make_neural_tangents_golden.py\n"
-           "writes them) and prints the relative error of each tensor; it fails if one is above "
-           "1e-9 in fp64, 1e-4 in fp32.";
+           "--golden computes everything in a file of reference values of neural-tangents "
+           "(made by\n"
+           "tests/golden/make_neural_tangents_golden.py) and prints the relative error of each "
+           "tensor. It fails if an error is above\n"
+           "1e-9 in fp64 or 1e-4 in fp32.";
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
@@ -73,11 +75,21 @@ class Compare : public Command {
 
  private:
   static void print(const experiments::Comparison& result) {
-    std::cout << "\nWhat the paper says, and what is seen here:\n";
-    for (const auto& statement : result.statements) {
-      std::cout << (statement.holds ? "  holds     " : "  does not  ") << statement.text << "\n"
-                << "            " << statement.numbers << "\n";
+    constexpr int kWidth = 15;
+    const auto margin = std::string(2 + kWidth, ' ');
+    std::cout << "\nWhat the paper says, and what is seen here:\n" << std::left;
+    for (const auto& s : result.statements) {
+      std::cout << "  " << std::setw(kWidth) << experiments::verdict_text(s.verdict) << s.text
+                << "\n"
+                << margin << s.numbers << "\n"
+                << margin << s.effect_text() << "\n";
     }
+    std::cout << (result.lr.size() > 1
+                      ? "±: 95 % confidence interval of the mean over seeds (Student's t). A "
+                        "statement holds when the mean is as large as\nclaimed and the interval "
+                        "lies above the bound; it is not clear when the interval holds both.\n"
+                      : "One seed: how far another one may be is unknown, and its numbers alone "
+                        "decide. Give --seeds 0,1,2 or more.\n");
   }
 
   int check() const {

@@ -1,5 +1,5 @@
-// unlazy completion: a bash script that completes commands, flags and the words that flags take.
-// Made from the commands and their option tables, so it knows what this very program knows.
+// unlazy completion: a bash script that completes commands, flags and the words that flags accept.
+// It is made from the commands and their option tables, so it always matches this program.
 #include <iostream>
 #include <sstream>
 

@@ -46,8 +46,8 @@ OptionTable describe(ExportOptions& options) {
            .target = &options.holdout,
            .range = Range::at_least(0),
            .unit = "images",
-           .help = "pack, for a folder without train and test: random images that become the test "
-                   "split."},
+           .help = "pack, for a folder without train and test: number of random images that become "
+                   "the test split."},
           {.name = "sheet",
            .target = &options.sheet,
            .range = Range::closed(0, 100),

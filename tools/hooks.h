@@ -1,4 +1,4 @@
-// What commands that make several runs share: lines on the terminal, and an end at Ctrl-C.
+// The common part of commands that make several runs: output lines, and stopping at Ctrl-C.
 #pragma once
 
 #include "interrupt.h"
@@ -9,7 +9,7 @@ namespace unlazy::tools {
 /// Prints the lines of the loop and stops it at a signal. `interrupt` must outlive it.
 train::Hooks hooks_for(const Interrupt& interrupt);
 
-/// Says how to go on after a signal, and returns the exit code.
+/// Says how to continue after a signal, and returns the exit code.
 int report_interrupt(const Interrupt& interrupt);
 
 }  // namespace unlazy::tools

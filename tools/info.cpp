@@ -1,4 +1,4 @@
-// unlazy info: what this build is made of, what the machine has, and what `auto` makes of it.
+// unlazy info: versions of this build, the machine, and what `auto` chooses on it.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 

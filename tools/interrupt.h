@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM as a question that a loop asks, so that it can save its state first. A second
+// Ctrl-C and SIGTERM as a question that a loop can ask, so that it saves its state first. A second
 // signal ends the program at once.
 #pragma once
 
@@ -10,7 +10,7 @@ class Interrupt {
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
-  /// The signal that came, or 0.
+  /// The signal that was received, or 0.
   int signal() const;
 };
 

@@ -2,7 +2,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dot.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -16,6 +18,7 @@
 #include "measure/landscape_figure.h"
 #include "progress_line.h"
 #include "report/figure.h"
+#include "report/text.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
@@ -32,19 +35,23 @@ class LandscapeCommand : public Command {
                      .target = &step_,
                      .range = Range::at_least(-1),
                      .unit = "steps",
-                     .help = "The step of the checkpoint of RUN; -1: the newest."},
+                     .help = "The step of the checkpoint of RUN; -1: the newest.",
+                     .role = Role::kSource},
                     {.name = "to",
                      .target = &to_,
-                     .help = "Folder of the run at the other end of a line; empty: RUN itself with "
-                             "--to-checkpoint, else a plane is drawn."},
+                     .help = "Folder of the run at the other end of a line; empty: with "
+                             "--to-checkpoint a line within RUN, else a plane.",
+                     .role = Role::kSource},
                     {.name = "to-checkpoint",
                      .target = &to_step_,
                      .range = Range::at_least(-1),
                      .unit = "steps",
-                     .help = "The step of the checkpoint at the other end; -1: the newest."},
+                     .help = "The step of the checkpoint at the other end; -1: the newest.",
+                     .role = Role::kSource},
                     {.name = "out",
                      .target = &out_,
-                     .help = "Folder of the files; empty: RUN/figures."}}},
+                     .help = "Folder of the files; empty: RUN/figures.",
+                     .role = Role::kPlace}}},
                   measure::describe(slice_),
                   unlazy::describe(compute_)}) {}
 
@@ -54,7 +61,8 @@ class LandscapeCommand : public Command {
     return "Draws the loss and accuracy of a trained network over a plane of two random, "
            "filter-normalised directions\n"
            "(Li et al. 2018), or along the line to another checkpoint: a picture, its numbers "
-           "(.csv, .json) and its script.\n"
+           "(.csv, .json) and its script,\n"
+           "named by the checkpoints and by the settings that are not the default ones. "
            "The run is not changed and may still be going on.\n\n"
            "  unlazy landscape runs/sample\n"
            "  unlazy landscape runs/tau0 --to runs/tau0.1            a line between two runs\n"
@@ -99,6 +107,7 @@ class LandscapeCommand : public Command {
     measure::Landscape landscape(subject, experiment.parameters(), slice_, progress());
     const auto line = landscape.line(from, to);
     line_.clear();
+    check_loss({line.train.loss, line.test.loss});
     auto json = head();
     json["to"] = {{"run", to_}, {"step", to_step_}};
     json["distance"] = (to.values - from.values).norm().item<double>();
@@ -113,7 +122,8 @@ class LandscapeCommand : public Command {
       std::cout << "barrier of the " << (split == std::string("test") ? "test" : "training")
                 << " loss: " << rounded_text(json["barrier"][split].get<double>(), 4) << "\n";
     }
-    write(json, measure::line_figure("line-" + name_of(run_, step_) + "-" + name_of(to_, to_step_),
+    write(json, measure::line_figure("line-" + name_of(run_, step_) + "-" + name_of(to_, to_step_) +
+                                         changed_settings(options_),
                                      steps_, line));
   }
 
@@ -127,6 +137,7 @@ class LandscapeCommand : public Command {
     measure::Landscape landscape(subject, experiment.parameters(), slice_, progress());
     const auto slice = landscape.plane(first, second);
     line_.clear();
+    check_loss({slice.loss});
     auto json = head();
     json["cosine"] =
         at::dot(first, second).item<double>() / (first.norm() * second.norm()).item<double>();
@@ -142,15 +153,23 @@ class LandscapeCommand : public Command {
     }
     // values[row][column]: the row is the step along the second direction
     json["values"] = {{slice_.split + "_loss", loss}, {slice_.split + "_accuracy", accuracy}};
-    write(json,
-          measure::plane_figure("plane-" + name_of(run_, step_), slice_.split, steps_, slice));
+    write(json, measure::plane_figure("plane-" + name_of(run_, step_) + changed_settings(options_),
+                                      slice_.split, steps_, slice));
   }
 
-  // "tau0.1-39100"; underscores and dots stay, this is a file's name
-  static std::string name_of(const std::string& run, int64_t step) {
-    auto path = std::filesystem::path(run).lexically_normal();
-    if (!path.has_filename()) path = path.parent_path();
-    return path.filename().string() + "-" + std::to_string(step);
+  // "tau0.1-39100": the way from the folder that holds RUN, so that two runs of the same name have
+  // files of their own ("other_run-40" for ../other/run).
+  std::string name_of(const std::string& run, int64_t step) const {
+    namespace fs = std::filesystem;
+    const auto place_of = [](const std::string& folder) {
+      auto path = fs::absolute(folder).lexically_normal();
+      return path.has_filename() ? path : path.parent_path();
+    };
+    std::string name;
+    for (const auto& part : place_of(run).lexically_relative(place_of(run_).parent_path())) {
+      if (part != "..") name += (name.empty() ? "" : "_") + part.string();
+    }
+    return report::file_text(name) + "-" + std::to_string(step);
   }
 
   nlohmann::ordered_json head() const {
@@ -164,10 +183,22 @@ class LandscapeCommand : public Command {
 
   std::string out_folder() const { return out_.empty() ? run_ + "/figures" : out_; }
 
+  static void check_loss(const std::vector<std::vector<double>>& losses) {
+    for (const auto& loss : losses) {
+      const bool is_finite =
+          std::any_of(loss.begin(), loss.end(), [](double v) { return std::isfinite(v); });
+      UNLAZY_CHECK(is_finite,
+                   "landscape: the loss is finite at no point; take a smaller --range, or look at "
+                   "the weights of the checkpoint");
+    }
+  }
+
   void write(const nlohmann::ordered_json& json, const report::Figure& figure) const {
     const std::string folder = out_folder();
     report::write_figure(folder, figure);
-    write_file(folder + "/" + figure.name + ".json", json.dump(2) + "\n");
+    using Json = nlohmann::ordered_json;
+    write_file(folder + "/" + figure.name + ".json",
+               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     std::cout << "written: " << folder << "/" << figure.name << ".json, .csv, .gp" << std::endl;
     if (draw(folder, {figure.name}))
       std::cout << "drawn: " << folder << "/" << figure.name << ".png, .svg\n";

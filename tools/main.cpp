@@ -88,7 +88,7 @@ bool take(std::vector<std::string>& arguments, const std::string& flag) {
 // A thread that waits in LibTorch's OpenMP spins for about a millisecond. Beside another program
 // that stalls each of the hundreds of waits of a training step: steps ten times slower were seen
 // on two cores. The runtime reads its settings when it is loaded, before main(), so the program
-// sets a short spin and starts itself again. A user's own setting holds.
+// sets a short spin and starts itself again. A user's own setting is kept.
 void restart_with_short_waits(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "5000", 1);

@@ -1,6 +1,8 @@
 // unlazy measure: measures a checkpoint of a run.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -17,18 +19,18 @@
 namespace unlazy::tools {
 namespace {
 
-// What a measurement costs where it is more than next to nothing; a product is one with the
-// Hessian.
+// What a measurement costs, if that is more than next to nothing. A product is one of the Hessian
+// with a vector.
 const std::map<std::string, std::string>& costs() {
   static const std::map<std::string, std::string> list = {
-      {"test", "a third of a gradient, of the whole test set"},
-      {"train-set", "a third of a gradient, of the whole training set"},
-      {"hessian-top", "a product a step of Lanczos, until the --top values have converged"},
-      {"hessian-trace", "a product a random vector (--probes)"},
+      {"test", "a third of a gradient of the whole test set"},
+      {"train-set", "a third of a gradient of the whole training set"},
+      {"hessian-top", "one product per Lanczos step, until the --top values have converged"},
+      {"hessian-trace", "--probes products"},
       {"hessian-density", "--probes x --lanczos-steps products"},
       {"ntk-trace", "--probes gradients"},
-      {"gradient-covariance", "1 gradient, of smaller batches"},
-      {"gradient-noise-scale", "1 gradient, of smaller batches"},
+      {"gradient-covariance", "1 gradient, in smaller batches"},
+      {"gradient-noise-scale", "1 gradient, in smaller batches"},
       {"sharpness", "2 gradients"},
       {"sharpness-pga", "15 gradients"},
       {"sharpness-average", "a third of --probes gradients"}};
@@ -52,6 +54,7 @@ class MeasureRun : public Command {
     names.help = "What to measure.";
     names.choices = choices_with_costs();
     names.has_settings = false;
+    names.role = Role::kPart;  // each is measured by itself, and kept beside the others
     options_ = std::make_unique<Options>(
         "measure",
         std::vector<OptionTable>{{"Checkpoint",
@@ -60,7 +63,8 @@ class MeasureRun : public Command {
                                     .target = &step_,
                                     .range = Range::at_least(-1),
                                     .unit = "steps",
-                                    .help = "The step of the checkpoint; -1: the newest."}}},
+                                    .help = "The step of the checkpoint; -1: the newest.",
+                                    .role = Role::kSource}}},
                                  measure::describe(measure_.probe, ""),
                                  unlazy::describe(compute_)});
   }
@@ -69,14 +73,17 @@ class MeasureRun : public Command {
   std::string usage() const override { return "RUN [options]"; }
   std::string description() const override {
     return "Measures a checkpoint of the run in the folder RUN, prints the numbers and writes them "
-           "to RUN/measure-STEP.json.\n"
+           "to RUN/measure-STEP.json,\n"
+           "beside those that are there; with other settings than the default ones to a file named "
+           "by them, such as\n"
+           "RUN/measure-STEP-rho=0.1.json.\n"
            "The network is built from RUN/config.json; the run itself is not changed and may still "
            "be going on.\n\n"
-           "What a measurement costs stands beside its name, in gradients of --samples images; a "
-           "product with the Hessian is 3.5 of\n"
-           "them (ResNet-18). The others cost next to nothing. "
-           "A gradient of 128 images of ResNet-18 takes about 1.5 s on two\n"
-           "cores.\n\n"
+           "--help lists what each measurement costs. A gradient is that of --samples images; for "
+           "ResNet-18 and 128 images it takes\n"
+           "about 1.5 s on two cores. A product of the Hessian with a vector costs 3.5 gradients "
+           "(ResNet-18). Measurements without a\n"
+           "cost take next to no time.\n\n"
            "  unlazy measure runs/sample --measure hessian-top,hessian-trace --samples 128\n"
            "  unlazy measure runs/sample --measure sharpness-pga --rho 0.1 --split test";
   }
@@ -90,14 +97,19 @@ class MeasureRun : public Command {
     check_writable(folder);
     auto options = train::options_of(folder, compute_, options_->is_given("precision"));
     options.measure = measure_;
+    const auto path =
+        folder + "/measure-" + std::to_string(step) + changed_settings(*options_) + ".json";
+    numbers_in(path);  // before anything takes time: can it be read?
     train::Experiment experiment(options);
     train::load_checkpoint_weights(train::RunDir::checkpoint(folder, step), experiment);
     auto subject = experiment.subject();
     subject.on_progress = [this](int64_t done, int64_t at_most) { show(done, at_most); };
     const auto numbers = measure_all(subject);
-    const auto path = folder + "/measure-" + std::to_string(step) + ".json";
-    write_file(path, report(folder, step, experiment, numbers).dump(2) + "\n");
-    std::cout << "written: " << path << "\n";
+    const auto json = report(folder, step, experiment, numbers, numbers_in(path));
+    using Json = nlohmann::ordered_json;
+    write_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    std::cout << "written: " << path << std::endl;
+    check_finite(numbers);
     return 0;
   }
 
@@ -134,21 +146,58 @@ class MeasureRun : public Command {
                             : ""));
   }
 
+  // The numbers of earlier calls in this file, which were made with the settings in its name. Files
+  // of unlazy 0.1 may hold numbers of other settings; those are not kept.
+  nlohmann::ordered_json numbers_in(const std::string& path) const {
+    using Json = nlohmann::ordered_json;
+    if (!std::filesystem::exists(path)) return Json::object();
+    const auto before = read_json_file(path);
+    UNLAZY_CHECK(before.is_object() && before.value("values", Json()).is_object(), path,
+                 ": is not a file of unlazy measure; move it away");
+    const auto options = before.value("options", Json::object()), now = options_->to_json();
+    for (const auto& table : options_->tables()) {
+      for (const auto& row : table.rows()) {
+        const bool is_setting = row.role == Role::kSetting || row.role == Role::kCurve;
+        if (is_setting && options.value(row.name, Json()) != now.at(row.name))
+          return Json::object();
+      }
+    }
+    return before.at("values");
+  }
+
+  static bool is_finite(const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+  }
+
+  static void check_finite(const Numbers& numbers) {
+    std::vector<std::string> names;
+    for (const auto& [name, values] : numbers) {
+      if (!is_finite(values)) names.push_back(name);
+    }
+    UNLAZY_CHECK(names.empty(), "measure: ", join(names), names.size() == 1 ? " is" : " are",
+                 " not finite (null in the file): the loss overflows there. For the sharpness "
+                 "measurements take a smaller --rho; else look at the weights of the checkpoint");
+  }
+
   static void print(const std::string& name, const std::vector<double>& values) {
     constexpr size_t kWidth = 28;
     std::cout << name << std::string(name.size() < kWidth ? kWidth - name.size() : 1, ' ')
-              << (values.size() == 1 ? rounded_text(values[0], 6)
-                                     : std::to_string(values.size()) + " numbers, in the file")
+              << (!is_finite(values)   ? "not finite"
+                  : values.size() == 1 ? rounded_text(values[0], 6)
+                                       : std::to_string(values.size()) + " numbers, in the file")
               << std::endl;
   }
 
   nlohmann::ordered_json report(const std::string& folder, int64_t step,
-                                const train::Experiment& experiment, const Numbers& numbers) const {
+                                const train::Experiment& experiment, const Numbers& numbers,
+                                const nlohmann::ordered_json& before) const {
     nlohmann::ordered_json json;
     json["run"] = folder;
     json["step"] = step;
     json["epoch"] = static_cast<double>(step) / static_cast<double>(experiment.steps_per_epoch());
     json["options"] = options_->to_json();
+    json["options"].erase("measure");  // that of this call; the values say what was measured
+    json["values"] = before;
     for (const auto& [name, values] : numbers) {
       if (values.size() == 1) {
         json["values"][name] = values[0];

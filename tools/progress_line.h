@@ -1,5 +1,5 @@
-// A line on the terminal that is rewritten in place; nothing where there is no terminal, or one
-// that knows no escape codes (TERM=dumb).
+// A line on the terminal that is rewritten in place. Prints nothing where there is no terminal, or
+// one that knows no escape codes (TERM=dumb).
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// unlazy prune: accuracy against remaining weights, of one run, of several, or the whole way to
-// Figure 1c.
+// unlazy prune: accuracy against remaining weights, of one run or several, or everything that
+// Figure 1c needs.
 #include <algorithm>
 #include <iostream>
 
@@ -42,8 +42,8 @@ struct Choice {
         {"Runs",
          {{.name = "runs",
            .target = &runs,
-           .help = "Folders of several runs: a curve of each, compared in one picture; runs that "
-                   "differ in the seed make a band.",
+           .help = "Folders of several runs, whose curves are compared in one picture; runs that "
+                   "differ only in the seed are drawn as one band.",
            .role = Role::kPart,
            .is_common = true},
           preset_option(preset, "prune")}},
@@ -80,10 +80,10 @@ class Prune : public Command {
   Options& options() override { return choice_.options; }
 
   std::string description() const override {
-    return "Prunes a trained network to a row of densities and measures its accuracy at each: "
-           "curve.csv, curve.json,\n"
-           "layers.csv and a picture in --out (empty: RUN/prune-PROTOCOL). The options of the run "
-           "hold unless given anew.\n\n"
+    return "Prunes a trained network to a series of densities and measures its accuracy at each. "
+           "Writes curve.csv, curve.json,\n"
+           "layers.csv and a picture to --out (empty: RUN/prune-PROTOCOL). The options of the run "
+           "apply unless you give them again.\n\n"
            "  unlazy prune --run runs/tau0.1\n"
            "  unlazy prune --run runs/tau0.1 --recalibrate-bn --densities 1,0.5,0.1 "
            "--save-weights\n"

@@ -26,6 +26,8 @@ class Report : public Command {
     std::cout << report::run_table(words);
     if (!figures_.empty()) {
       const auto figure = train::run_figure(words);
+      for (const auto& title : report::empty_panels(figure))
+        std::cout << "note: no run has points of: " << title << "\n";
       report::write_figure(figures_, figure);
       const bool is_drawn = draw(figures_, {figure.name});
       std::cout << figures_ << "/" << figure.name

@@ -1,10 +1,12 @@
 // unlazy reproduce: a figure of the paper by one command. A figure is a list of calls of the other
-// commands with the settings that reproduce it; each call is printed, so that a user can change and
-// repeat it.
+// commands with the right settings. Each call is printed, so that a user can change and repeat it.
+#include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/paths.h"
 
 namespace unlazy::tools {
@@ -12,22 +14,20 @@ namespace {
 
 using Call = std::vector<std::string>;  // a command and its arguments
 
+Call noise_rates(bool is_quick) {
+  return is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"};
+}
+
 // Figure 1a, b: one training run a noise rate, then their curves. Runs that are there are
 // continued, finished ones are left alone.
 std::vector<Call> figure1(bool is_quick, const std::string& out) {
-  const Call full = {"--data",   "cifar10", "--normalize", "imagenet", "--model",
-                     "resnet18", "--lr",    "0.1",         "--epochs", "160"};
-  const Call quick = {"--config", find_resource("presets/demo.json")};
   std::vector<Call> calls;
   Call report = {"report"};
-  for (const std::string& rate : is_quick ? Call{"0", "0.1"} : Call{"0", "0.05", "0.1", "0.2"}) {
+  for (const std::string& rate : noise_rates(is_quick)) {
     const std::string run = out + "/tau" + rate;
     report.push_back(run);
-    Call train = {"train", "--noise", "flip", "--noise-rate", rate};
-    const auto& settings = is_quick ? quick : full;
-    train.insert(train.end(), settings.begin(), settings.end());
-    train.insert(train.end(), {"--out", run, "--resume"});
-    calls.push_back(train);
+    calls.push_back({"train", "--preset", is_quick ? "fig1-quick" : "fig1", "--noise-rate", rate,
+                     "--out", run, "--resume"});
   }
   report.insert(report.end(), {"--figures", out + "/figures"});
   calls.push_back(report);
@@ -57,6 +57,31 @@ std::vector<Call> make_fig3(bool is_quick, const std::string& out) {
 }
 std::vector<Call> make_fig5(bool is_quick, const std::string& out) {
   return compare("fig5", is_quick, out);
+}
+
+// What --quick changes in the figure's settings, so that nobody mistakes the result for the figure;
+// empty if nothing. `command` is the command that the presets belong to.
+std::string changes_of_quick(const std::string& figure, const std::string& command) {
+  const auto known = presets(command);
+  if (std::ranges::count(known, figure + "-quick", &Choice::name) == 0) return "";
+  const auto full = read_json_file(find_preset(figure, command));
+  const auto quick = read_json_file(find_preset(figure + "-quick", command));
+  std::vector<std::string> changes;
+  const auto add = [&](const std::string& name, const std::string& now, const std::string& before) {
+    changes.push_back("  " + name + " " + now + ", the figure's: " + before);
+  };
+  if (figure == "fig1")
+    add("noise-rate", join(noise_rates(true), ","), join(noise_rates(false), ","));
+  auto all = full;
+  all.update(quick);
+  for (const auto& item : all.items()) {
+    const auto text = [&](const nlohmann::ordered_json& preset) {
+      return preset.contains(item.key()) ? preset.at(item.key()).dump() : "the default";
+    };
+    if (item.key() != "about" && text(full) != text(quick))
+      add(item.key(), text(quick), text(full));
+  }
+  return join(changes, "\n") + "\n";
 }
 
 using MakeCalls = std::vector<Call>(bool is_quick, const std::string& out);
@@ -98,7 +123,11 @@ class Reproduce : public Command {
                        "reproduce: name one figure, such as fig2; see unlazy reproduce --help");
     const auto& figure = figures().find(words[0]);
     const auto out = out_.empty() ? "runs/" + figure.name + (is_quick_ ? "-quick" : "") : out_;
-    for (auto call : figure.make(is_quick_, out)) {
+    const auto calls = figure.make(is_quick_, out);
+    if (const auto changes = is_quick_ ? changes_of_quick(figure.name, calls[0][0]) : "";
+        !changes.empty())
+      std::cout << "note: --quick is a small version of the figure. It differs in\n" << changes;
+    for (auto call : calls) {
       std::cout << "unlazy " << join(call, " ") << std::endl;
       const auto command = take_command(call);
       const auto rest = command->parse(call);
@@ -117,7 +146,8 @@ class Reproduce : public Command {
       {OptionTable("Reproduce",
                    {{.name = "quick",
                      .target = &is_quick_,
-                     .help = "Small settings on the sample data: minutes on a laptop."},
+                     .help = "A small version that takes minutes on a laptop; what differs is "
+                             "printed."},
                     {.name = "out",
                      .target = &out_,
                      .help = "Folder of the results; empty: runs/FIGURE."}})}};

@@ -1,5 +1,5 @@
-// unlazy synthetic: the paper's two-layer linear network (and diagonal networks), simulated
-// exactly.
+// unlazy synthetic: exact simulation of the paper's two-layer linear network, and of diagonal
+// networks.
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -43,11 +43,12 @@ OptionTable describe(RunOptions& o) {
                .role = Role::kPlace},
               {.name = "overwrite",
                .target = &o.overwrite,
-               .help = "Replace the run that --out holds.",
+               .help = "Replace the run in --out.",
                .role = Role::kRequest},
               {.name = "theory",
                .target = &o.theory,
-               .help = "Measure what the paper's theorem and lemmas say: a table and theory.json.",
+               .help = "Measure what the paper's theorem and lemmas claim; prints a table and "
+                       "writes theory.json.",
                .role = Role::kOutput},
               {.name = "figures",
                .target = &o.figures,
@@ -56,7 +57,7 @@ OptionTable describe(RunOptions& o) {
               {.name = "threads",
                .target = &o.threads,
                .range = Range::closed(0, 1024),
-               .help = "Runs at a time; 0 means one a core. Changes no result.",
+               .help = "Runs at a time; 0: one per core. Changes no result.",
                .role = Role::kPlace},
           }};
 }
@@ -67,10 +68,11 @@ class Synthetic : public Command {
   bool runs_networks() const override { return false; }
 
   std::string description() const override {
-    return "Simulates f = a^T W x with both layers trained: every update acts on U = [W a] = Q Y "
-           "from the right, so d + 1 neurons\n"
-           "tell what all m do, exactly. Every combination of --lr, --sigma, --rho and --seed is "
-           "one run.\n\n"
+    return "Simulates f = a^T W x with both layers trained. Every update multiplies U = [W a] = Q "
+           "Y "
+           "from the right, so simulating d + 1\n"
+           "neurons gives all m neurons exactly. Every combination of --lr, --sigma, --rho and "
+           "--seed is one run.\n\n"
            "  unlazy synthetic --preset fig2                             Figure 2: 8 seeds of 10^6 "
            "steps\n"
            "  unlazy synthetic --preset fig2 --sigma 1,2,4 --num-seeds 4  a grid\n"
@@ -78,7 +80,11 @@ class Synthetic : public Command {
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
-    return parse_with_preset(options_, run_.preset, arguments);
+    auto words = options_.parse(arguments);
+    const bool is_list_given = options_.is_given("snapshots");
+    if (!run_.preset.empty()) words = parse_with_preset(options_, run_.preset, arguments);
+    if (!is_list_given) synthetic::cut_snapshots(choice_.record, choice_.method.steps);
+    return words;
   }
 
   int run(const std::vector<std::string>& words) override {

@@ -29,18 +29,21 @@ class Train : public Command {
            "events and checkpoints.\n\n"
            "  unlazy train --data cifar10-sample --noise flip --noise-rate 0.1 --epochs 3 --out "
            "runs/tau0.1\n"
+           "  unlazy train --preset fig1 --noise-rate 0.1 --out runs/tau0.1   Figure 1 at one "
+           "noise "
+           "rate\n"
            "  unlazy train --out runs/tau0.1 --resume                continue after an interrupt\n"
            "  unlazy train --config runs/tau0.1/config.json --out runs/again   repeat it";
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
-    auto words = options_.parse(arguments);
+    auto words = parse_with_preset(options_, preset_, arguments);
     if (!choice_.run.resume) return words;
-    // A run that goes on has the options it was started with; flags that are given again win.
+    // A run that continues keeps the options it was started with, except those given again.
     const auto folder = choice_.run.out.empty() ? train::default_out(choice_) : choice_.run.out;
     if (!train::RunDir::holds_run(folder)) return words;
     options_.read_file(folder + "/config.json");
-    return options_.parse(arguments);
+    return parse_with_preset(options_, preset_, arguments);
   }
 
   int run(const std::vector<std::string>& words) override {
@@ -67,8 +70,15 @@ class Train : public Command {
   }
 
  private:
+  std::vector<OptionTable> tables() {
+    std::vector<OptionTable> list = {{"Preset", {preset_option(preset_, "train")}}};
+    for (auto& table : train::describe(choice_)) list.push_back(std::move(table));
+    return list;
+  }
+
+  std::string preset_;
   train::TrainOptions choice_;
-  Options options_{"train", train::describe(choice_)};
+  Options options_{"train", tables()};
 };
 
 }  // namespace

@@ -85,9 +85,11 @@ OptionTable describe(ComputeOptions& o) {
             .is_common = true},
            {.name = "precision",
             .target = &o.precision,
-            .help = "Number format of weights and activations in forward and backward; the update "
-                    "is always in fp32 (fp64).",
-            .choices = {{"auto", "bf16 where the device is fast at it, else fp32"},
+            .help = "Number format of weights and activations in the forward and backward pass; "
+                    "the update is always in fp32 (in fp64 with fp64).",
+            .choices = {{"auto",
+                         "bf16 where the device is fast at it, else fp32; always fp32 with sam, "
+                         "asam and gsam"},
                         {"fp32", "single precision"},
                         {"bf16", "bfloat16, with fp32 master weights, normalisation and loss"},
                         {"fp64", "double precision"}},
@@ -95,17 +97,12 @@ OptionTable describe(ComputeOptions& o) {
            {.name = "threads",
             .target = &o.threads,
             .range = Range::at_least(0),
-            .help = "CPU threads, at most four a core (16 are always allowed); 0 takes "
-                    "OMP_NUM_THREADS where it is set, else all cores.",
+            .help = "Number of CPU threads; 0: OMP_NUM_THREADS if it is set, else all cores.",
             .role = Role::kPlace,
             .is_common = true},
            {.name = "deterministic",
             .target = &o.deterministic,
             .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
-}
-
-c10::ScalarType Compute::master_dtype() const {
-  return dtype == c10::kDouble ? c10::kDouble : c10::kFloat;
 }
 
 Compute resolve(const ComputeOptions& options) {

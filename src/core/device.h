@@ -1,4 +1,4 @@
-// Where and in which precision a run computes.
+// On which device and in which precision a run computes.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -20,21 +20,18 @@ struct ComputeOptions {
 };
 OptionTable describe(ComputeOptions& options);
 
-/// The options resolved on this machine.
+/// The options as resolved on this machine.
 struct Compute {
   c10::Device device;
   c10::ScalarType
       dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
-  /// The dtype of the master copy of the parameters and of the optimizer's state: Double for fp64,
-  /// else Float.
-  c10::ScalarType master_dtype() const;
 };
 
 /// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads,
-/// determinism, cuDNN benchmark). TF32 stays as LibTorch has it: on in cuDNN's convolutions, off in
-/// matrix products. `auto` takes CUDA where there is a device; bf16 on a GPU of compute capability
-/// >= 8.0 and on a CPU with avx512_bf16; fp32 elsewhere. Throws a misuse Error for a device that is
-/// not there, and for more threads than the machine can run.
+/// determinism, cuDNN benchmark). TF32 keeps LibTorch's defaults: on in cuDNN's convolutions, off
+/// in matrix products. `auto` chooses CUDA where there is a device, and bf16 on a GPU of compute
+/// capability >= 8.0 and on a CPU with avx512_bf16, otherwise fp32. Throws a misuse Error for a
+/// device that is not there, and for more threads than the machine can run.
 Compute resolve(const ComputeOptions& options);
 
 /// What to write for --precision to get `dtype`: "fp32", "bf16", "fp64".
@@ -43,7 +40,7 @@ std::string precision_name(c10::ScalarType dtype);
 /// "NVIDIA H100 80GB HBM3 (sm_90, 85.0 GB)" for each CUDA device; empty where there is none.
 std::vector<std::string> cuda_devices();
 
-/// Features of this CPU that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16".
+/// Features of this CPU that matter to us: "avx2", "avx512f", "avx512_bf16", "amx_bf16".
 std::vector<std::string> cpu_features();
 /// "Intel(R) Xeon(R) Processor", as /proc/cpuinfo says; "unknown" elsewhere.
 std::string cpu_name();

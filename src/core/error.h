@@ -1,10 +1,10 @@
-// The one exception type of the library. The message says component, what was wanted, what was
-// there and what to do:
+// The library's only exception type. A message names the component, what was wanted, what was found
+// and what to do:
 //   sam: rho must be >= 0, got -0.1
 //   cifar10: data_batch_3.bin has 1000 bytes, expected 30730000; fetch it again with
-//   tools/fetch_cifar10.sh
-// The library neither prints nor exits: tools/main.cpp alone catches, prints `unlazy: ...` and
-// chooses the exit code.
+//       tools/fetch_cifar10.sh
+// The library neither prints nor exits. Only tools/main.cpp catches the exception, prints
+// `unlazy: ...` and chooses the exit code.
 #pragma once
 
 #include <sstream>
@@ -16,8 +16,8 @@ namespace unlazy {
 /// What went wrong, in words for the user.
 class Error : public std::runtime_error {
  public:
-  /// kFailed: the work could not be done (exit code 1). kMisuse: the request was wrong (exit code
-  /// 2).
+  /// kFailed: the work could not be done (exit code 1).
+  /// kMisuse: the request was wrong (exit code 2).
   enum class Kind { kFailed, kMisuse };
 
   explicit Error(const std::string& message, Kind kind = Kind::kFailed)
@@ -39,8 +39,8 @@ std::string concat(const Parts&... parts) {
 
 }  // namespace unlazy
 
-/// Throws unlazy::Error made of `parts` when `condition` is false: something outside the program is
-/// not as needed.
+/// Throws unlazy::Error with the message `parts` when `condition` is false, because something
+/// outside the program is not as it must be.
 #define UNLAZY_CHECK(condition, ...)                                                  \
   do {                                                                                \
     if (!(condition)) throw ::unlazy::Error(::unlazy::internal::concat(__VA_ARGS__)); \

@@ -1,5 +1,6 @@
-// Files are written whole or not at all: to a temporary name in the same folder, flushed to the
-// disk, then renamed, and the folder is flushed too, so that the name survives a loss of power.
+// Files appear whole or not at all. They are written under a temporary name in the same folder,
+// flushed to the disk and renamed. Then the folder is flushed too, so that the name survives a
+// power failure.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,9 @@ namespace unlazy {
 using ByteSink = std::function<void(const void* bytes, size_t count)>;
 
 /// Writes `path` by calling `produce` with a sink. The file appears under its name only when all
-/// bytes are on the disk. Throws Error naming the path, the system's reason and what to do (a full
-/// disk: free space); the temporary is removed and an older file of that name stays as it was.
+/// bytes are on the disk. Throws Error naming the path, the system's reason and what to do (for a
+/// full disk: free some space). In that case the temporary file is removed and an older file of
+/// that name is not changed.
 void write_file(const std::string& path, const std::function<void(const ByteSink&)>& produce);
 void write_file(const std::string& path, std::string_view content);
 
@@ -26,18 +28,18 @@ std::string read_file(const std::string& path);
 void sync_file(const std::string& path);
 void sync_folder(const std::string& path);
 
-/// Makes a folder and those above it, all names flushed. Throws Error saying what to do.
+/// Makes a folder and its parents, and flushes all their names. Throws Error saying what to do.
 void make_folder(const std::string& path);
 
-/// Throws Error saying what to do when files could not be written into the folder `path`, be it
-/// there or still to be made. For work that writes only at its end. Nothing is left behind.
+/// Throws Error saying what to do when no file could be written into the folder `path`, whether it
+/// exists or must still be made. For work that writes only at its end. Leaves nothing behind.
 void check_writable(const std::string& path);
 
-/// Is `path` a temporary of write_file(), NAME.tmpPID, whose process PID lives no more?
+/// Is `path` a temporary file of write_file(), NAME.tmpPID, whose process PID has ended?
 bool is_left_over(const std::string& path);
 
-/// Holds a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when
-/// another process has it, or saying why it cannot be locked.
+/// Locks a folder for this process (flock on FOLDER/.lock) until destroyed. Throws Error when
+/// another process holds the lock, or saying why the folder cannot be locked.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& folder);

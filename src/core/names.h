@@ -1,4 +1,4 @@
-// Names that a person typed: which known one did they mean?
+// Suggestions for mistyped names.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@ namespace unlazy {
 /// "resnet18" for "ResNet-18". None when several do.
 std::optional<std::string> same_name(std::string_view name, const std::vector<std::string>& known);
 
-/// The known name nearest to `name` by edit distance, when it is so near that `name` may be a
-/// typing error of it.
+/// The known name nearest to `name` by edit distance, if it is so near that `name` may be a typing
+/// error of it.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known);
 
 /// "did you mean 'noise-rate'?" for the known name nearest to `name` by edit distance, or the list

@@ -6,14 +6,14 @@
 //   struct NoiseOptions { std::string kind = "none"; double rate = 0; };
 //   OptionTable describe(NoiseOptions& o) {
 //     return {"Label noise", {
-//         {.name = "noise", .target = &o.kind, .help = "Kind of label noise.", .choices =
-//         registry().choices()},
+//         {.name = "noise", .target = &o.kind, .help = "Kind of label noise.",
+//          .choices = registry().choices()},
 //         {.name = "noise-rate", .target = &o.rate, .range = Range::closed(0, 1), .help = "..."}}};
 //   }
 //
-// The default of an option is what its target holds when the table is made. Precedence: defaults <
-// --config < flags. JSON keys are the flag names ("noise-rate": 0.1), at the top level of the
-// object, beside "config-version" and "command"; "about" is for information only and is not read.
+// The default of an option is the value of its target when the table is made. Precedence: defaults
+// < --config < flags. JSON keys are the flag names ("noise-rate": 0.1), at the top level of the
+// object, beside "config-version" and "command". "about" is for information and is not read.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,7 @@
 
 namespace unlazy {
 
-/// The version of the configuration files that this program writes. It reads this one and older
-/// ones.
+/// The version of the configuration files that this program writes. It also reads older ones.
 inline constexpr int kConfigVersion = 1;
 
 /// The numbers that an option may take.
@@ -58,18 +57,18 @@ struct Range {
   std::string text() const;
 };
 
-/// Where an option's value is kept. Lists are written with commas on the command line and as arrays
-/// in JSON.
+/// Where the value of an option is kept. Lists are written with commas on the command line and as
+/// arrays in JSON.
 using OptionTarget =
     std::variant<bool*, int64_t*, double*, std::string*, Step*, std::vector<int64_t>*,
                  std::vector<double>*, std::vector<std::string>*, std::vector<Step>*>;
 
-/// What an option is to a result on disk. It decides whether a run that goes on may be given
-/// another value, and whether two results were made alike.
+/// What an option means to a result on disk. It decides whether a continued run may be given
+/// another value, and whether two results were made in the same way.
 enum class Role {
-  kSetting,  // decides the result, as most options do. It never changes within a run.
+  kSetting,  // decides the result, like most options; never changes within a run
   kSource,   // decides it too, but tells repetitions of one setting apart: the seed, the run pruned
-  kLength,   // how far: a run may go on further
+  kLength,   // the length; a run may be made longer
   kPart,     // which of several results are made (seeds, levels): more may be asked for later, and
              // each is checked by itself
   kCurve,    // what is measured on the way; changes no weight. A run may go on with other curves.
@@ -79,8 +78,8 @@ enum class Role {
              // config.json
 };
 
-/// An option has an effect only while another one has an effect itself and one of these values. No
-/// values: while the other one is not empty.
+/// An option has an effect only while another option has an effect itself and one of these values.
+/// No values: while the other option is not empty.
 struct OnlyFor {
   std::string option;
   std::vector<std::string> values;
@@ -120,7 +119,7 @@ bool is_switch(const Option& option);
 /// The current value of an option as the user would write it: "0.1", "true", "80ep,120ep".
 std::string value_text(const Option& option);
 
-/// What an option goes with: "--optimizer sam, asam, gsam"; empty when it always has an effect.
+/// What an option depends on: "--optimizer sam, asam, gsam"; empty when it always has an effect.
 std::string only_for_text(const Option& option);
 
 /// All options of one command: reads flags and files into the targets, and writes them out again.
@@ -130,9 +129,8 @@ class Options {
   /// when two tables have an option of the same name: a programming error.
   Options(std::string command, std::vector<OptionTable> tables);
 
-  /// Reads `--name value`, `--name=value` and `--switch`; returns the words that are not flags, in
-  /// order.
-  /// `--config FILE` files are read first, then the flags in order, wherever they stand.
+  /// Reads `--name value`, `--name=value` and `--switch`. Returns the words that are not flags, in
+  /// order. `--config FILE` files are read first, then the flags in order, wherever they are.
   /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad
   /// value, a value out of range, a bad configuration file, or a word that is not UTF-8. Nothing is
   /// assigned unless everything could be read. A choice may be written without regard to case, '-'
@@ -146,10 +144,10 @@ class Options {
   /// The resolved options with "config-version" and "command".
   nlohmann::ordered_json to_json() const;
 
-  /// Throws a misuse Error naming an option that would silently do nothing although its `only_for`
-  /// is not met: it was given as a flag, or in a --config file with another value than the default.
-  /// What was read by read_file() (a preset, a saved run) is not asked about. Throws one too for an
-  /// option that `is_needed`, is 0 and was not given, when one of its `only_for` was. Call it when
+  /// Throws a misuse Error naming an option that would silently do nothing because its `only_for`
+  /// is not met, although it was given as a flag or, with a value other than the default, in a
+  /// --config file. Values from read_file() (a preset, a saved run) are not checked. Also throws one
+  /// for an option that `is_needed`, is 0 and was not given, when its `only_for` was. Call it when
   /// all options have been read.
   void refuse_without_effect() const;
 

@@ -1,4 +1,4 @@
-// Options that would silently do nothing are refused: each row says with which others it goes.
+// Refuses options that would silently do nothing: each row says which other options it depends on.
 #include <algorithm>
 
 #include "core/error.h"

@@ -1,6 +1,6 @@
-// A named list of components of one kind (noise kinds, models, optimizers, ...).
-// Each folder's registry.cpp holds one: adding a component is one file and one line there. No
-// self-registering statics: they vanish from static libraries.
+// A named list of components of one kind (noise kinds, models, optimizers, ...). Each folder's
+// registry.cpp holds one. To add a component, write one file and add one line there. There are no
+// self-registering statics: a linker drops them from static libraries.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace unlazy {
 
-/// A value of an option that takes one of several words, with a sentence about it.
+/// One of the words that an option accepts, with a sentence about it.
 struct Choice {
   std::string name;
   std::string help;

@@ -1,8 +1,8 @@
 // Random numbers as a function of (seed, stream, step).
-// Philox4x32-10 (Salmon et al. 2011), counter-based: a draw needs no history, so a run resumed at
-// step t continues with just the draws it would have made, and turning label noise on moves neither
-// the batch order nor the crops. Drawn on the host and copied to the device with the batch, so that
-// a CPU and a GPU run see the same batches.
+// Philox4x32-10 (Salmon et al. 2011) is counter-based: a draw needs no history. So a run resumed at
+// step t continues with exactly the draws it would have made, and turning label noise on changes
+// neither the batch order nor the crops. Numbers are drawn on the host and copied to the device
+// with the batch, so a CPU run and a GPU run see the same batches.
 #pragma once
 
 #include <ATen/core/PhiloxRNGEngine.h>
@@ -22,7 +22,7 @@ enum class Stream : uint8_t {
   kData = 5,     // synthetic data
 };
 
-/// Generator of the draws of one (seed, stream, step). Cheap to make (no state beyond one counter).
+/// Generator of the draws of one (seed, stream, step). Cheap to make: its state is one counter.
 class Rng {
  public:
   Rng(uint64_t seed, Stream stream, uint64_t step = 0)

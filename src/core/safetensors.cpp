@@ -1,7 +1,7 @@
-// Reader and writer of safetensors files. Nothing of a file is believed before it is checked: the
-// header is checked whole against the file's size before any memory for tensors is taken. Source:
-// https://huggingface.co/docs/safetensors and its reference implementation (Rust), whose limits are
-// kept. Not read: dtypes without a counterpart here (U16, U32, U64, 8-bit floats).
+// Reader and writer of safetensors files. The header is checked completely against the size of the
+// file before any memory for tensors is allocated. Source: https://huggingface.co/docs/safetensors
+// and its reference implementation (Rust), whose limits are kept. Not read: dtypes without a
+// counterpart here (U16, U32, U64, 8-bit floats).
 #include "core/safetensors.h"
 
 #include <ATen/ops/empty.h>

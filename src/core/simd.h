@@ -1,10 +1,10 @@
-// One function, compiled for several x86 instruction sets and chosen when the program starts, so
-// that one binary runs on every x86-64 machine and uses AVX-512 where it is. Write plain loops and
-// mark the function:
+// Compiles one function for several x86 instruction sets and chooses one when the program starts.
+// So one binary runs on every x86-64 machine and uses AVX-512 where it is available. Write plain
+// loops and mark the function:
 //   UNLAZY_SIMD void scale(float* x, int64_t n) { for (int64_t i = 0; i < n; ++i) x[i] *= 2; }
 // Inner templates that it calls must be UNLAZY_INLINE, so that they are compiled with its
 // instruction set. Other compilers, machines and the sanitizers (which cannot follow the choice at
-// start-up) get the plain function.
+// start-up) use the plain function.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && \

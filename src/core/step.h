@@ -18,7 +18,7 @@ class Step {
   static constexpr double kMost = 1e12;
 
   /// Reads "2000it", "160ep", "0.5ep" or "never". Throws a misuse Error naming `what` for anything
-  /// else, below 0 or above kMost.
+  /// else, for negative numbers, and above kMost.
   static Step parse(std::string_view text, std::string_view what);
 
   /// The same length in iterations, given `steps_per_epoch` >= 1; fractions of an epoch are rounded

@@ -1,4 +1,4 @@
-// What this build is made of.
+// Versions of the program, LibTorch and the compiler.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
-// The arithmetic of the batch kernel, one output element at a time, for the device and, in a test,
-// for the host. The equation stands in data/augment.h; here every element is found on its own,
-// since a GPU has a thread for each pixel. Knows no LibTorch, so that nvcc compiles it on a machine
-// without one.
+// The arithmetic of the batch kernel, one output pixel at a time, for the device and, in a test,
+// for the host. The formula is in data/augment.h. Here every pixel is computed on its own, since a
+// GPU has a thread for each pixel. Does not use LibTorch, so that nvcc can compile it on a machine
+// without LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ struct AugmentShape {
   int64_t height, width, padding;
 };
 
-/// Writes the pixel `place` (0 .. B*H*W - 1) of the batch: `out` [B, H, W, 3], `images` [N, H, W,
-/// 3], `plan` [B, 4] (sample, top, left, is_flipped), `table` [3, 256]. T is an unsigned integer as
-/// large as the element type: values are only moved.
+/// Writes the pixel `place` (0 .. B*H*W - 1) of the batch. `out` [B, H, W, 3],
+/// `images` [N, H, W, 3], `plan` [B, 4] (sample, top, left, is_flipped), `table` [3, 256]. T is an
+/// unsigned integer of the size of the element type, since values are only copied.
 template <class T>
 UNLAZY_HOST_DEVICE inline void augment_pixel(const uint8_t* images, const int64_t* plan,
                                              const T* table, const AugmentShape& shape,

@@ -1,5 +1,5 @@
-// A training step as one CUDA graph: at batch 128 an eager ResNet-18 step on a large GPU spends its
-// time launching kernels. Not run on a GPU yet; compiled only.
+// A training step as one CUDA graph. Run eagerly at batch size 128, a ResNet-18 step on a large GPU
+// spends its time launching kernels. Compiled only: it has not been run on a GPU yet.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,15 +10,15 @@
 
 namespace unlazy::cuda {
 
-/// Runs a function of device tensors: eagerly at first, then as a captured graph with the inputs
-/// copied into place.
+/// Runs a function of device tensors: eagerly at first, then as a captured graph, after copying the
+/// inputs into place.
 class StepGraph {
  public:
   using Function = std::function<void(const std::vector<at::Tensor>& inputs)>;
   StepGraph();
   ~StepGraph();
   /// `inputs` must have the same dtypes at every call. Inputs of another shape than the captured
-  /// one (the last, smaller batch of an epoch) run eagerly.
+  /// one (the last, smaller batch of an epoch) are run eagerly.
   void run(const std::vector<at::Tensor>& inputs, const Function& function);
 
  private:

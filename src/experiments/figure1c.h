@@ -1,8 +1,8 @@
 // Figure 1c: does label noise make a network easier to prune? For each noise rate and seed a
 // network is trained and pruned by several protocols; one picture compares them. The paper's
 // caption ("pruned model derived from the pretrained model") does not say whether the pruned
-// network is trained again, so both are drawn: one-shot, with and without new BatchNorm statistics,
-// and iterative magnitude pruning with rewinding.
+// network is trained again. So we draw both: one-shot pruning with and without new BatchNorm
+// statistics, and iterative magnitude pruning with rewinding.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -22,7 +22,7 @@ struct Figure1cOptions {
 OptionTable describe(Figure1cOptions& options);
 
 /// Trains OUT/tauRATE-seedS, prunes each into OUT/tauRATE-seedS/prune-PROTOCOL, and writes the
-/// comparison into OUT. With train.run.resume what is finished is taken as it is.
+/// comparison into OUT. With train.run.resume, finished runs and curves are used as they are.
 struct Figure1cResult {
   std::vector<PruningCurve> curves;
   train::Outcome outcome = train::Outcome::kDone;

@@ -183,14 +183,17 @@ struct Content {
 };
 
 // Of losses, the first steps fall by a factor of ten and SAM may throw the linearised network far
-// off: the axis shows where the three curves of the paper go after the first tenth of the run.
+// off: the axis shows where the three curves of the paper and their bands go after the first tenth
+// of the run.
 void limit_axis(report::Panel& panel) {
   double low = std::numeric_limits<double>::infinity(), high = 0;
   for (size_t kind = 0; kind < std::min<size_t>(3, panel.series.size()); ++kind) {
-    const auto& y = panel.series[kind].y;
-    for (size_t i = (y.size() + 9) / 10; i < y.size(); ++i) {
-      low = std::min(low, y[i]);
-      high = std::max(high, y[i]);
+    const auto& s = panel.series[kind];
+    for (const auto* list : {&s.y, &s.low, &s.high}) {
+      for (size_t i = (list->size() + 9) / 10; i < list->size(); ++i) {
+        low = std::min(low, (*list)[i]);
+        high = std::max(high, (*list)[i]);
+      }
     }
   }
   if (!(high > low)) return;
@@ -205,7 +208,7 @@ report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
   panel.legend = report::Panel::Legend::kNone;
   // Between seeds the norm at the start differs by more than a run changes it.
   const bool is_relative = content.is_relative && seeds.size() > 1;
-  if (is_relative) panel.y_label += ", relative to {/:Italic t} = 0";
+  if (is_relative) panel.y_label += " / |{/:Bold W}(0)|_F";
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
     std::vector<report::SeedCurve> curves;
     for (const auto& runs : seeds) {
@@ -229,8 +232,24 @@ void write_statements(const std::string& path, const Comparison& comparison,
   nlohmann::ordered_json json;
   json["seeds"] = seeds;
   json["lr"] = comparison.lr;
-  for (const auto& s : comparison.statements)
-    json["statements"].push_back({{"text", s.text}, {"numbers", s.numbers}, {"holds", s.holds}});
+  json["confidence"] = 0.95;
+  for (const auto& s : comparison.statements) {
+    auto effects = nlohmann::ordered_json::array();
+    for (const auto& e : s.effects) {  // what is not finite becomes null
+      effects.push_back({{"name", e.name},
+                         {"values", e.values},
+                         {"mean", e.mean},
+                         {"margin", e.margin},
+                         {"claim", e.is_below ? "below" : "above"},
+                         {"least", e.least},
+                         {"bound", e.above},
+                         {"verdict", verdict_text(e.verdict)}});
+    }
+    json["statements"].push_back({{"text", s.text},
+                                  {"numbers", s.numbers},
+                                  {"effects", std::move(effects)},
+                                  {"verdict", verdict_text(s.verdict)}});
+  }
   write_file(path, json.dump(2) + "\n");
 }
 
@@ -239,9 +258,12 @@ report::Figure figure_of(const std::string& name, const std::vector<Kind>& kinds
   constexpr Content kContents[] = {
       {"Training loss, true labels", "", "train_set_loss", true},
       {"Test loss", "", "test_loss", true},
-      {"First-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false, true},
+      {"Norm of the first-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false,
+       true},
       {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
-  report::Figure figure{.name = name, .columns = {2, 2}};
+  const auto num_seeds = static_cast<int64_t>(seeds.size());
+  report::Figure figure{
+      .name = name, .title = report::band_note(num_seeds, num_seeds), .columns = {2, 2}};
   for (const auto& content : kContents) {
     auto panel = panel_of(content, kinds, seeds);
     if (panel.series.empty()) continue;
@@ -259,22 +281,22 @@ OptionTable describe(CompareOptions& o) {
           {{.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
-            .help = "Seeds of images, initialisation and noise, four runs each; several make "
-                    "bands.",
+            .help = "Seeds of images, initialisation and noise, four runs each; several are drawn "
+                    "as bands.",
             .role = Role::kPart,
             .is_common = true},
            {.name = "lr-fraction",
             .target = &o.lr_fraction,
             .range = Range::at_least(0),
-            .help = "Learning rate as a part of the largest that is stable for the linearised "
-                    "network, 2 (1 + momentum) N K / lambda_max; 0: --lr holds.",
+            .help = "Learning rate as a fraction of the largest at which the linearised network is "
+                    "stable, 2 (1 + momentum) N K / lambda_max; 0 uses --lr instead.",
             .role = Role::kSetting,
             .is_common = true},
            {.name = "ntk-memory",
             .target = &o.ntk_memory,
             .range = Range::at_least(1),
             .unit = "MiB",
-            .help = "Memory for computing the kernel.",
+            .help = "Memory limit for computing the kernel.",
             .role = Role::kPlace}}};
 }
 

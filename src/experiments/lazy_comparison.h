@@ -1,10 +1,11 @@
-// Lazy or rich (Figures 3 and 5): four runs from one initialisation on the same few images,
+// Lazy or rich (Figures 3 and 5). For each seed, four runs from one initialisation on the same few
+// images:
 //   clean             gradient descent
 //   perturbed         the same with label noise, with SAM, or with both
-//   linear            the network linearised at its start
+//   linear            the network linearised at initialisation
 //   linear-perturbed  the linearised network under the same label noise (draw for draw) or SAM
-// for each of several seeds. The paper draws the first three; the fourth tells the noise's own
-// effect on the loss from that of leaving the lazy regime.
+// The paper draws the first three. The fourth separates the noise's own effect on the loss from the
+// effect of leaving the lazy regime.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +22,20 @@ namespace unlazy::experiments {
 /// --seeds, --lr-fraction, --ntk-memory
 struct CompareOptions {
   std::vector<int64_t> seeds = {0};
-  double lr_fraction = 0.8;   // of the largest stable learning rate; 0: --lr holds
+  double lr_fraction = 0.8;   // of the largest stable learning rate; 0: uses --lr
   int64_t ntk_memory = 1024;  // MiB
 };
 OptionTable describe(CompareOptions& options);
 
 struct Comparison {
   std::vector<Statement> statements;
-  std::vector<double> lr;  // a seed
+  std::vector<double> lr;  // one per seed
   train::Outcome outcome = train::Outcome::kDone;
 };
 
 /// Runs OUT/seedS/{clean,noise|sam,linear,linear-noise|linear-sam}, and writes
-/// OUT/figures/NAME.{csv,gp} and OUT/statements.json. With train.run.resume what is finished is
-/// taken as it is. Throws a misuse Error when `train` names neither noise nor SAM.
+/// OUT/figures/NAME.{csv,gp} and OUT/statements.json. With train.run.resume, finished runs are used
+/// as they are. Throws a misuse Error when `train` names neither noise nor SAM.
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
                         const std::string& out, const std::string& name, const train::Hooks& hooks);
 

@@ -1,11 +1,18 @@
 #include "experiments/lazy_statements.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/format.h"
+#include "report/band.h"
 
 namespace unlazy::experiments {
 namespace {
+
+// A smaller change does not count, however well the seeds agree.
+constexpr double kLeastEffect = 0.01;
+// Losses within this share of each other follow the same curve.
+constexpr double kNear = 0.1;
 
 double change(const report::Curve& curve) { return curve.values.back() / curve.values.front() - 1; }
 
@@ -26,105 +33,183 @@ double gap(const report::Curve& a, const report::Curve& b) {
 }
 
 std::string percent(double share) { return rounded_text(100 * share, 3) + " %"; }
+std::string plain_number(double value) { return rounded_text(value, 3); }
 
-// Numbers of every seed, "1.2 %, 3.4 %".
-class Table {
+using Format = std::string (*)(double);
+
+std::string number_or_none(double value, Format format) {
+  return std::isfinite(value) ? format(value) : "no number";
+}
+
+// A named number, one value per seed.
+struct Row {
+  std::string name;
+  std::vector<double> values;
+};
+
+class Numbers {
  public:
-  explicit Table(const std::vector<Runs>& seeds) : seeds_(seeds) {}
+  explicit Numbers(const std::vector<Runs>& seeds) : seeds_(seeds) {}
 
-  using Numbers = std::vector<std::pair<std::string, double>>;
-  // `make`: the numbers of one seed; `holds`: of these numbers, in their order.
-  template <class Make, class Holds>
-  void add(const std::string& text, const Make& make, const Holds& holds,
-           std::string (*format)(double) = percent) {
-    Statement statement{text, "", true};
-    std::vector<std::string> names, columns;
-    for (const auto& runs : seeds_) {
-      const Numbers numbers = make(runs);
-      std::vector<double> values;
-      for (size_t i = 0; i < numbers.size(); ++i) {
-        if (columns.size() <= i) columns.push_back(numbers[i].first + " ");
-        columns[i] += (columns[i].back() == ' ' ? "" : ", ") + format(numbers[i].second);
-        values.push_back(numbers[i].second);
-      }
-      statement.holds = statement.holds && holds(values);
-    }
-    for (const auto& column : columns)
-      statement.numbers += (statement.numbers.empty() ? "" : "; ") + column;
-    statements.push_back(std::move(statement));
+  template <class Make>
+  Row row(const std::string& name, const Make& make) const {
+    Row row{name, {}};
+    for (const auto& runs : seeds_) row.values.push_back(make(runs));
+    return row;
   }
-
-  std::vector<Statement> statements;
+  Row last(const std::string& name, Place place, const char* curve) const {
+    return row(name, [=](const Runs& runs) { return runs[place].at(curve).values.back(); });
+  }
+  Row gap_of(const std::string& name, Place a, Place b, const char* curve) const {
+    return row(name, [=](const Runs& runs) { return gap(runs[a].at(curve), runs[b].at(curve)); });
+  }
 
  private:
   const std::vector<Runs>& seeds_;
 };
 
-double loss_gap(const Runs& runs, Place a, Place b, const char* curve) {
-  return gap(runs[a].at(curve), runs[b].at(curve));
+// Combines two rows seed by seed, since the runs of a seed have the same images, initialisation and
+// batches.
+template <class Combine>
+Row combined(const std::string& name, const Row& a, const Row& b, const Combine& combine) {
+  Row row{name, {}};
+  for (size_t i = 0; i < a.values.size(); ++i)
+    row.values.push_back(combine(a.values[i], b.values[i]));
+  return row;
+}
+
+Verdict verdict_of(const Effect& e) {
+  if (!std::all_of(e.values.begin(), e.values.end(), [](double v) { return std::isfinite(v); }))
+    return Verdict::kNotClear;
+  const double sign = e.is_below ? -1 : 1;
+  const double mean = sign * e.mean, least = sign * e.least, above = sign * e.above;
+  const double margin = std::isfinite(e.margin) ? e.margin : 0;
+  if (mean >= least && mean - margin > above) return Verdict::kHolds;
+  return mean + margin < least ? Verdict::kDoesNotHold : Verdict::kNotClear;
+}
+
+Effect effect(const Row& row, double least, double above, bool is_below = false) {
+  Effect e{
+      .name = row.name, .values = row.values, .least = least, .above = above, .is_below = is_below};
+  const auto mean = report::mean_of_seeds(row.values);
+  e.mean = mean.mean;
+  e.margin = mean.margin;
+  e.verdict = verdict_of(e);
+  return e;
+}
+Effect at_least(const Row& row) { return effect(row, kLeastEffect, 0); }
+Effect above(const Row& row, double bound) { return effect(row, bound, bound); }
+Effect below(const Row& row, double bound) { return effect(row, bound, bound, true); }
+
+std::string rows_text(const std::vector<Row>& rows, Format format) {
+  std::string text;
+  for (const auto& row : rows) {
+    text += (text.empty() ? "" : "; ") + row.name;
+    for (size_t i = 0; i < row.values.size(); ++i)
+      text += (i == 0 ? " " : ", ") + number_or_none(row.values[i], format);
+  }
+  return text;
+}
+
+Statement statement(const std::string& text, const std::vector<Row>& rows, Format format,
+                    std::vector<Effect> effects) {
+  const auto has = [&](Verdict verdict) {
+    return std::ranges::count(effects, verdict, &Effect::verdict) > 0;
+  };
+  const auto verdict = has(Verdict::kDoesNotHold) ? Verdict::kDoesNotHold
+                       : has(Verdict::kNotClear)  ? Verdict::kNotClear
+                                                  : Verdict::kHolds;
+  return {text, rows_text(rows, format), std::move(effects), verdict};
+}
+
+double less_by(double with, double without) { return 1 - with / without; }
+double difference(double with, double without) { return without - with; }
+
+std::string one_effect_text(const Effect& e) {
+  std::string text = e.name + " " + number_or_none(e.mean, percent);
+  if (e.values.size() > 1 && std::isfinite(e.margin)) text += " ± " + percent(e.margin);
+  if (e.least == e.above)
+    return text + " (claimed: " + (e.is_below ? "below " : "above ") + percent(e.least) + ")";
+  return text + " (claimed: " + percent(e.least) + " or more, and above " + percent(e.above) + ")";
 }
 
 }  // namespace
 
+std::string verdict_text(Verdict verdict) {
+  return verdict == Verdict::kHolds         ? "holds"
+         : verdict == Verdict::kDoesNotHold ? "does not hold"
+                                            : "not clear";
+}
+
+std::string Statement::effect_text() const {
+  std::string all;
+  for (const auto& e : effects) all += (all.empty() ? "" : "; ") + one_effect_text(e);
+  return all;
+}
+
 std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what) {
-  constexpr double kNear = 0.1;
-  Table table(seeds);
-  const auto gaps = [](Place a, Place b) {
-    return [=](const Runs& runs) -> Table::Numbers {
-      return {{"train loss apart", loss_gap(runs, a, b, "train_set_loss")},
-              {"test loss apart", loss_gap(runs, a, b, "test_loss")}};
-    };
+  const Numbers numbers(seeds);
+  const auto with_without = [&](const char* curve) {
+    return std::vector<Row>{numbers.last("with", kPerturbed, curve),
+                            numbers.last("without", kClean, curve)};
   };
-  table.add(
-      "Gradient descent stays lazy: its losses follow the linearised network's (within 10 % "
-      "on average)",
-      gaps(kClean, kLinear),
-      [](const std::vector<double>& v) { return v[0] < kNear && v[1] < kNear; });
-  table.add(
-      "With " + what + " they do not: the train loss is twice as far from it",
-      [](const Runs& runs) -> Table::Numbers {
-        return {{"train loss apart", loss_gap(runs, kPerturbed, kLinear, "train_set_loss")},
-                {"without", loss_gap(runs, kClean, kLinear, "train_set_loss")}};
-      },
-      [](const std::vector<double>& v) { return v[0] > 2 * v[1]; });
-  table.add("Nor do they follow a linearised network with the same " + what +
-                " (more than 10 % on average)",
-            gaps(kPerturbed, kLinearPerturbed),
-            [](const std::vector<double>& v) { return v[0] > kNear && v[1] > kNear; });
-  table.add(
-      "The test loss ends lower with " + what,
-      [](const Runs& runs) -> Table::Numbers {
-        return {{"with", runs[kPerturbed].at("test_loss").values.back()},
-                {"without", runs[kClean].at("test_loss").values.back()}};
-      },
-      [](const std::vector<double>& v) { return v[0] < v[1]; },
-      [](double v) { return rounded_text(v, 3); });
-  table.add(
-      "With " + what + " the first layer's norm falls, and below that without",
-      [](const Runs& runs) -> Table::Numbers {
-        return {{"with", change(runs[kPerturbed].at("first_layer_norm"))},
-                {"without", change(runs[kClean].at("first_layer_norm"))}};
-      },
-      [](const std::vector<double>& v) { return v[0] < 0 && v[0] < v[1]; });
+  const auto gaps = [&](Place a, Place b) {
+    return std::vector<Row>{numbers.gap_of("difference in train loss", a, b, "train_set_loss"),
+                            numbers.gap_of("in test loss", a, b, "test_loss")};
+  };
+  std::vector<Statement> list;
+
+  const auto lazy = gaps(kClean, kLinear);
+  list.push_back(statement(
+      "Gradient descent stays lazy: its losses follow the linearised network's (within 10 % on "
+      "average)",
+      lazy, percent, {below(lazy[0], kNear), below(lazy[1], kNear)}));
+
+  auto apart = numbers.gap_of("difference in train loss", kPerturbed, kLinear, "train_set_loss");
+  auto apart_without = lazy[0];
+  apart_without.name = "without";
+  const auto beyond = combined("beyond twice that without by", apart, apart_without,
+                               [](double with, double without) { return with - 2 * without; });
+  list.push_back(statement("With " + what +
+                               " the train loss is more than twice as far from the linearised "
+                               "network's as without",
+                           {apart, apart_without}, percent, {at_least(beyond)}));
+
+  const auto same = gaps(kPerturbed, kLinearPerturbed);
+  list.push_back(statement(
+      "With " + what + " the losses are far from those of a linearised network with the same " +
+          what + " (more than 10 % on average)",
+      same, percent, {above(same[0], kNear), above(same[1], kNear)}));
+
+  auto rows = with_without("test_loss");
+  list.push_back(statement("The test loss ends lower with " + what + " than without", rows,
+                           plain_number,
+                           {at_least(combined("lower by", rows[0], rows[1], less_by))}));
+
+  const auto norm_change = [&](const std::string& name, Place place) {
+    return numbers.row(
+        name, [=](const Runs& runs) { return change(runs[place].at("first_layer_norm")); });
+  };
+  rows = {norm_change("with", kPerturbed), norm_change("without", kClean)};
+  auto fall = combined("falls by", rows[0], rows[0], [](double with, double) { return -with; });
+  list.push_back(statement(
+      "With " + what + " the first layer's norm falls, and ends below that without", rows, percent,
+      {at_least(fall), at_least(combined("below by", rows[0], rows[1], difference))}));
+
   if (seeds[0][kClean].contains("ntk_trace_ratio")) {
-    table.add(
-        "With " + what + " the kernel shrinks more than without (trace, relative)",
-        [](const Runs& runs) -> Table::Numbers {
-          return {{"with", runs[kPerturbed].at("ntk_trace_ratio").values.back()},
-                  {"without", runs[kClean].at("ntk_trace_ratio").values.back()}};
-        },
-        [](const std::vector<double>& v) { return v[0] < v[1]; });
+    rows = with_without("ntk_trace_ratio");
+    list.push_back(
+        statement("With " + what + " the kernel shrinks more than without (trace, relative)", rows,
+                  percent, {at_least(combined("smaller by", rows[0], rows[1], less_by))}));
   }
   if (seeds[0][kClean].contains("lazy_distance_train")) {
-    table.add(
-        "With " + what + " the network ends farther from its own linearisation",
-        [](const Runs& runs) -> Table::Numbers {
-          return {{"with", runs[kPerturbed].at("lazy_distance_train").values.back()},
-                  {"without", runs[kClean].at("lazy_distance_train").values.back()}};
-        },
-        [](const std::vector<double>& v) { return v[0] > v[1]; });
+    rows = with_without("lazy_distance_train");
+    const auto farther = [](double with, double without) { return with / without - 1; };
+    list.push_back(
+        statement("With " + what + " the network ends farther from its own linearisation", rows,
+                  percent, {at_least(combined("farther by", rows[0], rows[1], farther))}));
   }
-  return table.statements;
+  return list;
 }
 
 }  // namespace unlazy::experiments

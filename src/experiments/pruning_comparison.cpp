@@ -11,7 +11,9 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "experiments/pruning_settings.h"
+#include "report/band.h"
 #include "report/figure.h"
+#include "report/text.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -98,7 +100,7 @@ std::string title_of(const std::string& protocol) {
 report::Series series_of(const CurveGroup& group) {
   report::Series series;
   series.style = report::Series::Style::kLinePoints;
-  series.label = group.label;
+  series.label = report::plain_text(group.label);
   const auto percent = [](std::vector<double> list) {
     for (double& value : list) value *= 100;
     return list;
@@ -130,17 +132,9 @@ void share_axis(report::Figure& figure) {
   }
 }
 
-// "Lines: means over 3 seeds; bands: ± 1 s.d.": nothing without bands.
 std::string title_of(const std::vector<CurveGroup>& groups) {
-  int64_t fewest = groups[0].num_seeds, most = fewest;
-  for (const auto& group : groups) {
-    fewest = std::min(fewest, group.num_seeds);
-    most = std::max(most, group.num_seeds);
-  }
-  if (most < 2) return "";
-  const auto count = fewest == most ? std::to_string(most)
-                                    : std::to_string(fewest) + " to " + std::to_string(most);
-  return "Lines: means over " + count + " seeds; bands: ± 1 s.d.";
+  const auto [fewest, most] = std::ranges::minmax_element(groups, {}, &CurveGroup::num_seeds);
+  return report::band_note(fewest->num_seeds, most->num_seeds);
 }
 
 report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
@@ -232,7 +226,10 @@ std::string comparison_text(const std::vector<PruningCurve>& curves) {
     text << padded(group.protocol, 24) << padded(group.label, 16)
          << padded(std::to_string(group.num_seeds), 7)
          << padded(rounded_text(group.accuracy.mean.empty() ? kNan : group.accuracy.mean[0]), 10)
-         << padded(rounded_text(group.area, 3), 7) << rounded_text(group.drop_density, 3) << '\n';
+         << padded(rounded_text(group.area, 3), 7)
+         << (std::isfinite(group.drop_density) ? rounded_text(group.drop_density, 3)
+                                               : "not reached")
+         << '\n';
   }
   return text.str();
 }

@@ -1,7 +1,7 @@
-// What a pruning curve was made with, but for the seed: are two curves seeds of one line? Taken
-// from the resolved options, as config.json holds them. Left out are folders, what is only measured
-// or written, and where it is computed, which change no weight, and the levels, which the curves
-// themselves tell.
+// The settings that a pruning curve was made with, except the seed, to decide whether two curves
+// are seeds of one line. They are the resolved options, as config.json holds them, without those
+// that change no weight (folders, what is measured or written, where it is computed) and without
+// the levels, which are in the curves themselves.
 #pragma once
 
 #include <map>
@@ -15,8 +15,8 @@ namespace unlazy::experiments {
 /// The settings of a curve of the run that `base` describes.
 Settings settings_of(train::TrainOptions base, PruneOptions options);
 
-/// The names of the settings that are not the same in all of `list`, sorted. A setting that one of
-/// them lacks is empty there.
+/// The names of the settings that differ within `list`, sorted. A setting that one of them lacks is
+/// empty there.
 std::vector<std::string> differing(const std::vector<Settings>& list);
 
 }  // namespace unlazy::experiments

@@ -1,13 +1,14 @@
 // The empirical neural tangent kernel (Jacot et al. 2018), K = J J^T at the present parameters.
-//   full    K[n K + k, m K + l] = <df_k(x_n)/dtheta, df_l(x_m)/dtheta>    [N K, N K],
-//   neural-tangents'
-//           trace_axes=()
-//   traced  sum_k K[n k, m k] / K                                         [N, N], trace_axes=(-1,)
-// Computed parameter by parameter, so that J [N K, P] is never held: K backward passes (not N K)
-// give the derivatives at every layer's output for all samples at once, since samples do not
-// interact; a layer's rows of J are a product with its inputs, and are multiplied and dropped.
-// Parameters outside convolutions, linear layers and BatchNorm take N K backward passes of single
-// samples. Cost: about 2 K passes, and N^2 K^2 P multiply-adds, which dominate for large N.
+//   full    K[n K + k, m K + l] = <df_k(x_n)/dtheta, df_l(x_m)/dtheta>      [N K, N K]
+//           neural-tangents' trace_axes=()
+//   traced  sum_k K[n k, m k] / K                                           [N, N]
+//           neural-tangents' trace_axes=(-1,)
+// It is computed parameter by parameter, so that J [N K, P] is never held. Since samples do not
+// interact, K backward passes (not N K) give the derivatives at every layer's output for all
+// samples at once. A layer's rows of J are a product of these with its inputs; they are multiplied
+// and dropped. Parameters outside convolutions, linear layers and BatchNorm need N K backward
+// passes of single samples. Cost: about 2 K passes, and N^2 K^2 P multiply-adds, which dominate for
+// large N.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,10 +21,10 @@
 namespace unlazy::linearise {
 
 struct KernelOptions {
-  int64_t memory = int64_t{1} << 30;  // bytes at most for the kernel and its working space, > 0
-  int64_t batch = 64;                 // samples a forward pass, > 0
-  bool is_exact_sum = false;          // sum in fp64 what an fp32 network gives
-  /// Plain backward passes over the whole batch for each row: slow, and right also for a network
+  int64_t memory = int64_t{1} << 30;  // most bytes for the kernel and its work space, > 0
+  int64_t batch = 64;                 // samples per forward pass, > 0
+  bool is_exact_sum = false;          // sum in fp64 also for an fp32 network
+  /// Plain backward passes over the whole batch for each row. Slow, but also right for a network
   /// whose samples interact.
   bool is_generic = false;
 };
@@ -35,14 +36,14 @@ struct Kernel {
   at::Tensor test_outputs;   // [M, K]
 };
 
-/// The kernel of `network` on inputs [N, ...], and between test inputs [M, ...] and these. Dtype of
-/// the network, or Double with is_exact_sum. Throws an Error if the module is in training mode and
-/// holds buffers, if the work does not fit options.memory, if samples interact (checked on
-/// r^T K r = |J^T r|^2 for one random r), or if an entry is not finite.
+/// The kernel of `network` on inputs [N, ...], and between test inputs [M, ...] and these. Its
+/// dtype is that of the network, or Double with is_exact_sum. Throws an Error if the module is in
+/// training mode and has buffers, if the work does not fit into options.memory, if samples interact
+/// (checked by r^T K r = |J^T r|^2 for one random r), or if an entry is not finite.
 Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs = {},
               const KernelOptions& options = {});
 
-/// The traced kernel [N, N], without the full one: K times fewer multiply-adds.
+/// The traced kernel [N, N], without computing the full one: K times fewer multiply-adds.
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options = {});
 

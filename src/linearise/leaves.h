@@ -1,4 +1,4 @@
-// What is done to a network's tensors for a time: other memory, and tangents.
+// Temporary changes to the tensors of a network: other memory, and tangents.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,9 +9,9 @@
 
 namespace unlazy::linearise {
 
-/// While one of these lives, tensors look at other memory; afterwards each at its own again, which
-/// nothing has written. So a network is at other parameters, in another dtype too, and comes back
-/// without a copy.
+/// While one of these lives, tensors use other memory. Afterwards each uses its own memory again,
+/// which nothing has written. So a network can be evaluated at other parameters, also in another
+/// dtype, and be restored without a copy.
 class OtherMemory {
  public:
   OtherMemory() = default;
@@ -19,15 +19,15 @@ class OtherMemory {
   OtherMemory(const OtherMemory&) = delete;
   OtherMemory& operator=(const OtherMemory&) = delete;
 
-  /// `tensor`, a parameter or a buffer, is `values` from now on; of the same shape.
+  /// From now on `tensor`, a parameter or a buffer, has the memory of `values`, of the same shape.
   void look_at(const at::Tensor& tensor, const at::Tensor& values);
 
  private:
   std::vector<std::pair<at::Tensor, at::Tensor>> before_;  // tensor, its own data
 };
 
-/// A level of forward differentiation: tensors have tangents only while this lives, also when the
-/// network throws. One at a time: LibTorch's levels do not nest.
+/// A level of forward differentiation. Tensors have tangents only while this lives, also when the
+/// network throws. Only one at a time: LibTorch's levels do not nest.
 class DualLevel {
  public:
   DualLevel();
@@ -35,9 +35,9 @@ class DualLevel {
   DualLevel(const DualLevel&) = delete;
   DualLevel& operator=(const DualLevel&) = delete;
 
-  /// Of the shape and strides of `tensor`; not copied.
+  /// `tangent` must have the shape and strides of `tensor`; it is not copied.
   void set_tangent(const at::Tensor& tensor, const at::Tensor& tangent) const;
-  /// What LibTorch's own functions want.
+  /// The number of the level, for LibTorch's own functions.
   uint64_t number() const { return number_; }
 
  private:

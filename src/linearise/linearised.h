@@ -1,7 +1,7 @@
-// The linearised network, in weight space: the reference for function_space.h, and a module that
-// every optimizer can train.
+// The linearised network in weight space (Lee et al. 2019): the reference for function_space.h, and
+// a module that every optimizer can train.
 //   f_lin(x; theta) = f(x; theta0) + J(x; theta0) (theta - theta0)
-// (Lee et al. 2019.) A step is one jvp and one vjp at theta0: no double backward.
+// A step is one jvp and one vjp at theta0; nothing is differentiated twice.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -14,13 +14,13 @@ namespace unlazy::linearise {
 
 class LinearisedModule : public torch::nn::Module {
  public:
-  /// Linearises `network` where it is now. The parameters have the names and shapes of the
-  /// network's own and start at theta0; the network itself may train on: the linearisation keeps a
-  /// copy of theta0 and of the buffers. Evaluation mode of the network is up to the caller. The
-  /// network must outlive this.
+  /// Linearises `network` at its present parameters. This module's parameters start at theta0 and
+  /// have the shapes and names of the network's own, except that "/" stands for "." in the names.
+  /// The network may train on, since copies of theta0 and of its buffers are kept, but it must
+  /// outlive this. Put it into evaluation mode before, if that is wanted.
   explicit LinearisedModule(const Network& network);
 
-  /// inputs [N, ...] -> f_lin [N, K], differentiable in this module's parameters (once).
+  /// inputs [N, ...] -> f_lin [N, K]; can be differentiated once in this module's parameters.
   at::Tensor forward(const at::Tensor& inputs);
 
   const Point& start() const { return *start_; }

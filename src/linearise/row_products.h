@@ -1,5 +1,5 @@
-// J J^T, the products of J's rows with each other, summed over blocks of J's columns so that J is
-// never whole.
+// J J^T, the products of J's rows with each other, summed over blocks of J's columns, so that the
+// whole J is never held.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,19 +10,19 @@ namespace unlazy::linearise {
 
 class RowProducts {
  public:
-  /// J is given as [K, N + M, columns]: for each of the K = `num_outputs` outputs a row a sample,
-  /// N = `num_train` samples before M = `num_test`. Sums train [N K, N K] and, with test samples,
-  /// test [M K, N K], row n K + k; traced: [N, N] and [M, N], the mean over outputs. `options`:
-  /// dtype and device of the sums.
+  /// J is given as [K, N + M, columns]: for each of the K = `num_outputs` outputs one row per
+  /// sample, N = `num_train` samples, then M = `num_test`. Sums train [N K, N K] and, with test
+  /// samples, test [M K, N K], row n K + k. If traced: [N, N] and [M, N], the mean over outputs.
+  /// `options`: dtype and device of the sums.
   RowProducts(int64_t num_train, int64_t num_test, int64_t num_outputs, bool is_traced,
               const at::TensorOptions& options);
 
   /// Adds factor^2 J J^T for some columns of J.
   void add(const at::Tensor& jacobian, double factor);
-  /// The same for J[k, n, (o i)] = d[k, n, o] h[n, i], as in a linear layer: (d d^T) times (h h^T),
-  /// without forming J. d [K, N + M, O], h [N + M, I].
+  /// The same for J[k, n, (o i)] = d[k, n, o] h[n, i], as in a linear layer, without forming J:
+  /// (d d^T) times (h h^T). d [K, N + M, O], h [N + M, I].
   void add_product(const at::Tensor& d, const at::Tensor& h, double factor);
-  /// Call once, after all is added: until then train and test are not what they are said to be.
+  /// Call this once after everything is added. Before, train and test are not complete.
   void finish();
 
   at::Tensor train, test;

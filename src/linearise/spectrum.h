@@ -1,5 +1,5 @@
-// What a kernel says: its spectrum, the learning rates that it allows, and how far two kernels are
-// apart.
+// Numbers about a kernel: its spectrum, the largest stable learning rate, and the distance between
+// two kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>

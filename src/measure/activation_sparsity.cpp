@@ -1,6 +1,5 @@
-// The fraction of zeros behind each ReLU, in the order in which the network comes to them, and over
-// all of them. LibTorch's own observer of operators sees the ReLUs, so that models need not name
-// them.
+// The fraction of zeros behind each ReLU, in the order in which the network runs them, and over all
+// of them. LibTorch's own observer of operators finds the ReLUs, so models need not name them.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>

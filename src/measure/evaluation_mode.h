@@ -1,4 +1,4 @@
-// Evaluation mode (running BatchNorm statistics) until destroyed, then the mode that was there.
+// Evaluation mode (running BatchNorm statistics) until destroyed, then the earlier mode.
 #pragma once
 
 #include <torch/nn/module.h>

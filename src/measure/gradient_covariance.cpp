@@ -1,9 +1,11 @@
 // The noise of minibatch gradients, from the gradients g_b of M disjoint batches of B samples with
 // mean g:
-//   tr(G) = B (E norm(g_B)^2 - norm(g)^2)   trace of the covariance of a sample's gradient
-// estimated without bias: B / (M - 1) sum_b norm(g_b - g)^2.
+//   tr(G) = B (E norm(g_B)^2 - norm(g)^2)   trace of the covariance of one sample's gradient,
+//                                           estimated without bias by
+//                                           B / (M - 1) sum_b norm(g_b - g)^2
 //   noise scale = tr(G) / norm(E g)^2       (McCandlish et al. 2018), with the unbiased
-//   norm(E g)^2 = norm(g)^2 - tr(G) / (M B); may be negative or huge when the noise drowns it
+//                                           norm(E g)^2 = norm(g)^2 - tr(G) / (M B)
+// The noise scale may be negative or huge when the gradient is small compared with the noise.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/zeros.h>

@@ -1,9 +1,9 @@
 // Spectral density of the Hessian of the loss by stochastic Lanczos quadrature (Ghorbani,
-// Krishnan and Xiao 2019): Lanczos from random v gives nodes lambda_j and weights w_j with
-//   sum_j w_j p(lambda_j) = v . p(H) v / v . v   for polynomials p of degree < 2 m
-// and its mean over v is 1/P trace p(H), with P the parameters that are not pruned. Written are the
-// mean and the mean square of the eigenvalues with standard errors, the range, the weight below 0,
-// and the curve: the weights smoothed with a Gaussian of 1 % of the range.
+// Krishnan and Xiao 2019). Lanczos from random v gives nodes lambda_j and weights w_j with
+//   sum_j w_j p(lambda_j) = v . p(H) v / v . v   for polynomials p of degree < 2 m.
+// The mean of this over v is 1/P trace p(H), where P counts the parameters that are not pruned.
+// Results: the mean and the mean square of the eigenvalues with standard errors, the range, the
+// weight below 0, and the curve, which is the weights smoothed with a Gaussian of 1 % of the range.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/exp.h>

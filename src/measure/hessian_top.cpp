@@ -1,7 +1,8 @@
 // The largest eigenvalues of the Hessian of the loss, by Lanczos:
 //   hessian_top_1 >= hessian_top_2 >= ...
-//   hessian_top_residual: the greatest of their error bounds, relative to the largest magnitude
-// Eigenvalues with equal values are found once: one starting vector sees one direction of each.
+//   hessian_top_residual   the largest of their error bounds, relative to the largest magnitude
+// An eigenvalue that occurs several times is found once, because one starting vector sees only one
+// direction of its eigenspace.
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Lanczos' method for a symmetric operator, with full re-orthogonalisation (Golub and Van Loan,
-// chapter 10): after m steps the operator is the tridiagonal T_m on the Krylov space of `start`.
-// Without re-orthogonalisation converged eigenvalues would come back as ghosts.
+// chapter 10). After m steps, the tridiagonal T_m represents the operator on the Krylov space of
+// `start`. Without re-orthogonalisation, converged eigenvalues would appear several times.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,8 +18,9 @@ struct RitzValues {
 };
 
 /// Takes steps until the `num_top` largest values have residuals of at most `tolerance` times the
-/// largest magnitude, the Krylov space is exhausted, or `max_steps`; num_top = 0: until one of the
-/// latter. `start` [P] is not zero. Memory: one vector a step. Waits for the device at each step.
+/// largest magnitude, the Krylov space is exhausted, or `max_steps` are done. With num_top = 0 only
+/// the last two apply. `start` [P] must not be zero. Keeps one vector per step in memory. Waits for
+/// the device at each step.
 RitzValues lanczos(const std::function<at::Tensor(const at::Tensor&)>& apply,
                    const at::Tensor& start, int64_t max_steps, int64_t num_top = 0,
                    double tolerance = 0);

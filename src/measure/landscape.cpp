@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/format.h"
 #include "measure/loss_surface.h"
 #include "models/frozen_statistics.h"
 
@@ -38,39 +39,40 @@ OptionTable describe(LandscapeOptions& o) {
       {{.name = "points",
         .target = &o.points,
         .range = Range::at_least(2),
-        .help = "Points along each axis; a plane has their square."},
+        .help = "Number of points along each axis; a plane has the square of this."},
        {.name = "range",
         .target = &o.range,
-        .help = "Least and greatest step; empty: -0.5,1.5 on a line, whose checkpoints are at 0 "
-                "and 1, and -1,1 in a plane, where 1 is the length of each filter."},
+        .help = "Smallest and largest step; empty: -0.5,1.5 on a line, with the checkpoints at 0 "
+                "and 1, and -1,1 in a plane, where 1 is the norm of each filter."},
        {.name = "samples",
         .target = &o.samples,
         .range = Range::at_least(0),
         .unit = "samples",
-        .help = "Images of a split at each point, from the first on; 0: all."},
+        .help = "Use the first N images of a split at each point; 0: all."},
        {.name = "split",
         .target = &o.split,
         .help = "The data of a plane; a line shows both.",
         .choices = {{"train", "training set"}, {"test", "test set"}}},
        {.name = "bn-statistics",
         .target = &o.statistics,
-        .help = "BatchNorm's running statistics on the way.",
+        .help = "Which running statistics BatchNorm uses at each point.",
         .choices = {{"auto", "recalibrate on a line, fixed in a plane (Li et al. 2018)"},
                     {"fixed", "those of the checkpoint"},
-                    {"interpolate", "as the weights; on a line only"},
-                    {"recalibrate", "collected anew at each point, on training images"}}},
+                    {"interpolate", "move like the weights; on a line only"},
+                    {"recalibrate", "collected again at each point, on training images"}}},
        {.name = "bn-samples",
         .target = &o.statistics_samples,
         .range = Range::at_least(1),
         .unit = "samples",
-        .help = "Training images, augmented as in training, that recalibrate averages over."},
+        .help =
+            "Number of training images, augmented as in training, that recalibrate averages over."},
        {.name = "directions",
         .target = &o.directions,
-        .help = "What the directions of a plane move.",
+        .help = "Which parameters the directions of a plane change.",
         .choices = {{"weights",
                      "convolution and linear weights; biases and normalisation stay (Li et "
                      "al. 2018)"},
-                    {"all", "every parameter, a bias or scale as one filter"}}},
+                    {"all", "every parameter; a bias or scale counts as one filter"}}},
        {.name = "direction-seed",
         .target = &o.seed,
         .range = Range::at_least(0),
@@ -84,6 +86,15 @@ std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
   UNLAZY_CHECK_USAGE(range.size() == 2 && range[0] < range[1] && std::isfinite(range[0]) &&
                          std::isfinite(range[1]),
                      "landscape: --range wants two ascending numbers, such as -1,1");
+  // A step of 1 is as long as the weights themselves.
+  constexpr double kFarthest = 1e6, kNearest = 1e-9;
+  UNLAZY_CHECK_USAGE(range[0] >= -kFarthest && range[1] <= kFarthest,
+                     "landscape: --range must lie within -1e+06,1e+06, where the loss is still a "
+                     "number, got ",
+                     number_text(range[0]), ",", number_text(range[1]));
+  UNLAZY_CHECK_USAGE((range[1] - range[0]) / static_cast<double>(options.points - 1) >= kNearest,
+                     "landscape: the points of --range lie closer than 1e-09; take a wider one, or "
+                     "fewer --points");
   std::vector<double> steps;
   const auto last = static_cast<double>(options.points - 1);
   for (int64_t i = 0; i < options.points; ++i) {

@@ -1,11 +1,10 @@
 // Slices of the loss landscape: loss and accuracy along a line or over a plane of weights.
-//   line    theta(a) = (1 - a) theta_0 + a theta_1      between two checkpoints (Goodfellow,
-//   Vinyals
-//                                                       and Saxe 2015)
-//   plane   theta(a, b) = theta + a d_1 + b d_2         around one (Li et al. 2018)
-// d_1 and d_2 are random, each filter of a direction scaled to the norm of the network's own
-// filter: a step of 1 moves every filter by its own length, whatever the layers' scales, so that
-// planes of different networks can be compared. Not done: directions from the trajectory (PCA).
+//   line    theta(a) = (1 - a) theta_0 + a theta_1     between two checkpoints
+//                                                      (Goodfellow, Vinyals and Saxe 2015)
+//   plane   theta(a, b) = theta + a d_1 + b d_2        around one checkpoint (Li et al. 2018)
+// d_1 and d_2 are random. Each filter of a direction is scaled to the norm of the network's own
+// filter. So a step of 1 moves every filter by its own norm, whatever the scales of the layers, and
+// planes of different networks can be compared. There are no directions from the trajectory (PCA).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,8 +22,8 @@ namespace unlazy::measure {
 /// --points, --range, --samples, ...
 struct LandscapeOptions {
   int64_t points = 21;              // along each axis
-  std::vector<double> range = {};   // least and greatest step; empty: the usual of the slice
-  int64_t samples = 256;            // of a split, from the first on; 0: all
+  std::vector<double> range = {};   // smallest and largest step; empty: see steps_of()
+  int64_t samples = 256;            // use the first N of a split; 0: all
   std::string split = "train";      // of a plane; a line has both
   std::string statistics = "auto";  // auto, fixed, interpolate, recalibrate
   int64_t statistics_samples = 512;
@@ -33,24 +32,25 @@ struct LandscapeOptions {
 };
 OptionTable describe(LandscapeOptions& options);
 
-/// `points` steps from range[0] to range[1], both included, by default -0.5 to 1.5 on a line and -1
-/// to 1 in a plane. Throws a misuse Error for a range that is not two ascending numbers.
+/// `points` steps from range[0] to range[1], both included; by default -0.5 to 1.5 on a line and -1
+/// to 1 in a plane. Throws a misuse Error for a range that is not two ascending numbers, or whose
+/// points are too far out or too close together.
 std::vector<double> steps_of(const LandscapeOptions& options, bool is_line);
 
-/// What --statistics auto is: recalibrate on a line, fixed in a plane as Li et al.
+/// What --bn-statistics auto means: recalibrate on a line, fixed in a plane as in Li et al.
 std::string resolved_statistics(const LandscapeOptions& options, bool is_line);
 
-/// A point in the space of weights: master values [P] and the buffers of the module in its order.
+/// A point in weight space: master values [P] and the buffers of the module in its order.
 struct Place {
   at::Tensor values;
   std::vector<at::Tensor> buffers;
 };
-/// A copy of where the network is.
+/// A copy of the network's present place.
 Place place_of(const Subject& subject);
 
-/// [P] A direction: N(0, 1) entries, each filter (row of a weight's first dimension) scaled to the
-/// norm of the filter of `parameters`; pruned weights stay. Biases and normalisation layers: 0, or
-/// with `has_all` each scaled as one filter.
+/// [P] A direction with entries from N(0, 1). Each filter (row of a weight's first dimension) is
+/// scaled to the norm of the same filter of `parameters`. Pruned weights do not move. Biases and
+/// normalisation layers do not move either or, with `has_all`, each is scaled as one filter.
 at::Tensor filter_normalized_direction(const optim::FlatParameters& parameters, bool has_all,
                                        Rng& rng);
 
@@ -59,19 +59,21 @@ struct Slice {
   std::vector<double> loss, accuracy;
 };
 
-/// Moves a network through its space and back: at the end of its life weights and buffers are bit
+/// Moves a network through weight space. When it is destroyed, weights and buffers are again bit
 /// for bit what they were.
 ///
 /// The running statistics of BatchNorm belong to the weights that they were collected with:
-///   fixed        those of the checkpoint everywhere (on a line: of its start)
-///   interpolate  on a line as the weights; variances, which would pass 0 outside, are kept >= 0
-///   recalibrate  at each point anew over training batches (models::recalibrate): what the networks
-///                on the way would have. Between two checkpoints of different runs the others show
-///                barriers that are theirs and not the weights' (Jordan et al. 2023).
+///   fixed        keeps those of the checkpoint everywhere (on a line: of its start)
+///   interpolate  moves them like the weights, on a line. Variances would become negative outside
+///                and are kept >= 0.
+///   recalibrate  collects them again at each point over training batches (models::recalibrate), so
+///                they are those that the network at this point would have. Between two checkpoints
+///                of different runs, the other choices show barriers that come from the statistics
+///                and not from the weights (Jordan et al. 2023).
 class Landscape {
  public:
   using Progress = std::function<void(int64_t done, int64_t total)>;
-  /// `parameters` are those of `subject`, writable. On the first options.samples of its splits.
+  /// `parameters` are the writable ones of `subject`. Evaluates the first options.samples images.
   Landscape(const Subject& subject, optim::FlatParameters& parameters,
             const LandscapeOptions& options, Progress progress = {});
   ~Landscape();
@@ -82,7 +84,7 @@ class Landscape {
     Slice train, test;
   };
   Line line(const Place& from, const Place& to);
-  /// Rows of equal step along `second`, ascending; in each row ascending steps along `first`.
+  /// One row for each step along `second`, ascending; within a row, ascending steps along `first`.
   Slice plane(const at::Tensor& first, const at::Tensor& second);
 
  private:
@@ -98,8 +100,8 @@ class Landscape {
 };
 
 /// The greatest rise of the loss above the straight line between its values at steps 0 and 1
-/// (Frankle et al. 2020): 0 for networks that are linearly connected; not a number when the steps
-/// do not hold 0 and 1.
+/// (Frankle et al. 2020). It is 0 for networks that are linearly connected, and NaN when `steps`
+/// does not contain 0 and 1.
 double barrier(const std::vector<double>& steps, const std::vector<double>& loss);
 
 }  // namespace unlazy::measure

@@ -1,6 +1,7 @@
 #include "measure/landscape_figure.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace unlazy::measure {
 namespace {
@@ -12,8 +13,13 @@ std::string capitalized(const std::string& split) { return split == "test" ? "Te
 
 // Shown by the logarithm: values that differ by a factor, none of them 0.
 bool is_wide(const std::vector<double>& values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return *low > 0 && *high > 5 * *low;
+  double low = HUGE_VAL, high = 0;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return low > 0 && high > 5 * low;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The figures of the loss landscape: a line between two checkpoints, a plane around one.
+// The figures of the loss landscape: a line between two checkpoints, or a plane around one.
 #pragma once
 
 #include <string>

@@ -1,9 +1,9 @@
-// Numbers of each layer's weights, a convolution's as a matrix [out, in * height * width] with
-// singular values s:
+// Numbers about each layer's weights. The weight of a convolution counts as a matrix
+// [out, in * height * width]; s are its singular values:
 //   weight_norm/LAYER      Euclidean
 //   nuclear_norm/LAYER     sum_i s_i
 //   effective_rank/LAYER   exp(-sum_i p_i log p_i), p = s / sum s (Roy and Vetterli 2007)
-// A mean over layers is not formed: layers differ in size.
+// There is no mean over layers, since layers differ in size.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linalg_svdvals.h>

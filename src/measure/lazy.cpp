@@ -1,15 +1,15 @@
-// How lazy is the network still? Against its linearisation at initialisation,
+// How lazy is the network still? Compares it with its linearisation at initialisation,
 //   f_lin(theta) = f(theta0) + J(theta0) (theta - theta0)
 //   lazy-distance   |f - f_lin| / |f_lin - f0| on both splits: 0 while the network acts as its
 //                   linearisation, of order 1 when it has become another function
 //   ntk-change      traced empirical kernel K(t) against K(0): trace K(t) / trace K(0),
 //                   |K(t) - K(0)| / |K(0)|, <K(t), K(0)> / |K(t)| |K(0)|
 //   first-layer     norm |W|_F of the first weights, mean and standard deviation of its neurons'
-//                   norms |w_i| (rows of [out, in]), in fp64 since they move by parts in 10^5; in a
-//                   network of two layers also the share of neurons outside Definition 1's ball,
-//                   |w_i(t) - w_i(0)| > 1 / sqrt(m), which counts weights as the paper scales them,
-//                   w_i ~ N(0, I / d)
-// In evaluation mode; BatchNorm's statistics are those of now for both. Samples as for the other
+//                   norms |w_i| (rows of [out, in]), in fp64 since they change by parts in 10^5. In
+//                   a network of two layers also the share of neurons outside the ball of
+//                   Definition 1, |w_i(t) - w_i(0)| > 1 / sqrt(m), for weights scaled as in the
+//                   paper, w_i ~ N(0, I / d).
+// In evaluation mode; both networks use the present BatchNorm statistics. Samples as for the other
 // measurements that differentiate.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>

@@ -1,10 +1,10 @@
 // The loss of a network on fixed samples as a function of its parameters, with derivatives.
 //   L(theta) = 1/n sum_n loss(f(x_n; theta), y_n)
-// Evaluation mode, clean labels, no augmentation: a smooth deterministic function (up to the kinks
-// of ReLU). It has its own copy of the parameters, in the master's precision also when the run
-// computes in bf16: the network looks at the copy while this lives, and at the run's parameters
-// again afterwards, which are never written. Pruned weights are constants: derivatives and random
-// vectors are 0 there.
+// It uses evaluation mode, clean labels and no augmentation, so it is deterministic and smooth
+// (except at the kinks of ReLU). It has its own copy of the parameters, in the precision of the
+// master weights even if the run computes in bf16. While this lives, the network uses the copy;
+// afterwards it uses the run's parameters again, which are never written. Pruned weights are
+// constants: derivatives and random vectors are 0 there.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,36 +26,37 @@ namespace unlazy::measure {
 
 class LossSurface {
  public:
-  /// On subject.probe's split and number of samples. One at a time for a network.
+  /// On the split and the number of samples of subject.probe. Only one at a time for a network.
   explicit LossSurface(const Subject& subject, models::PlainOperators::Derivatives derivatives =
                                                    models::PlainOperators::Derivatives::kAll);
   LossSurface(const LossSurface&) = delete;
   LossSurface& operator=(const LossSurface&) = delete;
 
-  /// [P] the point; write into it to move.
+  /// [P] the point; write into it to move it.
   const at::Tensor& point() const { return point_; }
   int64_t num_samples() const { return num_samples_; }
-  /// P without the pruned weights. Waits for the device.
+  /// P minus the number of pruned weights. Waits for the device.
   int64_t num_free() const;
 
   /// L, a scalar in fp64.
   at::Tensor loss();
-  /// [P] gradient of the mean loss over samples `span`; without one: over all.
+  /// [P] gradient of the mean loss over the samples `span`, or over all of them.
   at::Tensor gradient(const Span& span);
   at::Tensor gradient() { return gradient({0, num_samples_}); }
-  /// [P] Hessian of L times `v` [P], for the free parameters (of a pruned weight neither row nor
-  /// column): a forward derivative of the gradient. Costs 3.5 gradients (ResNet-18; backward
-  /// through backward: 5).
+  /// [P] the Hessian of L times `v` [P], for the free parameters (pruned weights have neither row
+  /// nor column): the forward derivative of the gradient. `unlazy measure --help` says what it
+  /// costs.
   at::Tensor hessian_vector(const at::Tensor& v);
-  /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2: norm(J^T v)^2 with v in {-1, 1},
-  /// drawn from `rng`; chunk by chunk. A scalar in fp64.
+  /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2, which is norm(J^T v)^2 for a v
+  /// of random signs from `rng`; chunk by chunk. A scalar in fp64.
   at::Tensor squared_jacobian(Rng& rng);
   /// The images of all samples, chunk by chunk.
   void for_each_batch(const std::function<void(const at::Tensor& images)>& use);
-  /// Runs the network on all samples, chunk by chunk, calling `before` ahead of each; no gradients.
+  /// Runs the network on all samples, chunk by chunk, without gradients; calls `before` before
+  /// each.
   void for_each_forward(const std::function<void()>& before);
 
-  /// [P] random vectors: entries -1 or 1; N(0, 1); 0 for pruned weights.
+  /// [P] random vectors with entries -1 or 1, or from N(0, 1). They are 0 for pruned weights.
   at::Tensor signs(Rng& rng) const;
   at::Tensor normals(Rng& rng) const;
 
@@ -80,7 +81,8 @@ class LossSurface {
 /// A vector in the layout and on the device of `like` with entries from N(0, 1).
 at::Tensor normals_like(const at::Tensor& like, Rng& rng);
 
-/// The generator of measurement `name`: the same vectors at every step, so that curves are smooth.
+/// The generator of measurement `name`. It gives the same vectors at every step, so that curves are
+/// smooth.
 Rng probe_rng(const std::string& name);
 
 /// Mean of `samples` (scalars) as NAME and its standard error as NAME_stderr.

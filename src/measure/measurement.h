@@ -1,4 +1,4 @@
-// Measurements of a network during or after training. A measurement reads; it leaves the run bit
+// Measurements of a network during or after training. A measurement only reads; the run stays bit
 // for bit as it was.
 #pragma once
 
@@ -27,14 +27,14 @@ struct LabelledReader {
 /// Settings of the measurements that differentiate: --measure-split, --measure-samples, ...
 struct ProbeOptions {
   std::string split = "train";  // train, test
-  int64_t samples = 256;        // the first so many of the split; 0: all
+  int64_t samples = 256;        // use the first N of the split; 0: all
   int64_t top = 3;              // eigenvalues of hessian-top
   int64_t probes = 16;          // random vectors of the estimates
   int64_t lanczos_steps = 80;   // at most
   double rho = 0.05;            // radius of sharpness
   int64_t group = 16;           // B of the gradient covariance
 };
-/// `prefix`: before each flag's name ("measure-" in `unlazy train`).
+/// `prefix` is put before the name of each flag ("measure-" in `unlazy train`).
 OptionTable describe(ProbeOptions& options, const std::string& prefix);
 
 /// What is measured.
@@ -55,8 +55,8 @@ struct Subject {
   }
 };
 
-/// A number with its name in metrics.csv; a scalar on the device, so that many are read with one
-/// wait. A curve [n] is for measure-STEP.json alone: metrics.csv leaves it out.
+/// A number with its name in metrics.csv: a scalar on the device, so that many of them are read
+/// with one wait. A curve [n] is only written to measure-STEP.json, not to metrics.csv.
 struct Value {
   std::string name;
   at::Tensor value;
@@ -79,11 +79,11 @@ struct Request {
   std::string name;
   Step every;
 };
-/// Takes the entries of --measure apart: "test", "hessian-top:every=10ep". Throws a misuse Error
-/// for an unknown name or setting.
+/// Parses the entries of --measure: "test", "hessian-top:every=10ep". Throws a misuse Error for an
+/// unknown name or setting.
 std::vector<Request> requests(const MeasureOptions& options);
 
-/// Reads all values with one wait for the device; a scalar becomes one number.
+/// Reads all values with one wait for the device. A scalar becomes one number.
 std::vector<std::pair<std::string, std::vector<double>>> to_host(const std::vector<Value>& values);
 
 /// Mean loss and accuracy over a whole split in evaluation mode (running BatchNorm statistics,

@@ -1,6 +1,6 @@
-// Trace of the empirical neural tangent kernel, a sample:
+// Trace of the empirical neural tangent kernel, per sample:
 //   1/n sum_n sum_k norm(df_k(x_n)/dtheta)^2
-// by random projections of the outputs, with the standard error.
+// It is estimated by random projections of the outputs, with the standard error.
 #include <ATen/TensorOperators.h>
 
 #include "measure/loss_surface.h"

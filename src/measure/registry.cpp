@@ -47,9 +47,9 @@ const Registry<Measure>& registry() {
            measure_sharpness_pga},
           {"sharpness-average", "mean rise of the loss at distance rho in random directions",
            measure_sharpness_average},
-          {"lazy-distance", "distance from the network linearised at its start, relative",
+          {"lazy-distance", "relative distance from the network linearised at initialisation",
            measure_lazy_distance},
-          {"ntk-change", "traced neural tangent kernel against that of the start",
+          {"ntk-change", "traced neural tangent kernel compared with that at initialisation",
            measure_ntk_change},
           {"first-layer", "norm of the first layer and of its neurons", measure_first_layer},
       });
@@ -68,7 +68,7 @@ OptionTable describe(MeasureOptions& o) {
            {.name = "measure-every",
             .target = &o.every,
             .range = Range::above(0),
-            .help = "How often; also before the first step and at the end.",
+            .help = "How often to measure; always also before the first step and at the end.",
             .role = Role::kCurve}}};
 }
 
@@ -76,15 +76,15 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
   return {"Measurements that differentiate",
           {{.name = prefix + "split",
             .target = &o.split,
-            .help = "The data of derivatives, sharpness and activations: clean labels, no "
-                    "augmentation, running BatchNorm statistics.",
+            .help = "The split on which derivatives, sharpness and activations are measured, with "
+                    "clean labels, no augmentation and running BatchNorm statistics.",
             .choices = {{"train", "training set"}, {"test", "test set"}},
             .role = Role::kCurve},
            {.name = prefix + "samples",
             .target = &o.samples,
             .range = Range::at_least(0),
             .unit = "samples",
-            .help = "How many of them, from the first on; 0: all.",
+            .help = "Use the first N samples of that split; 0: all.",
             .role = Role::kCurve},
            {.name = prefix + "top",
             .target = &o.top,
@@ -94,13 +94,14 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
            {.name = prefix + "probes",
             .target = &o.probes,
             .range = Range::at_least(2),
-            .help = "Random vectors of hessian-trace, hessian-density, ntk-trace and "
+            .help = "Number of random vectors of hessian-trace, hessian-density, ntk-trace and "
                     "sharpness-average.",
             .role = Role::kCurve},
            {.name = prefix + "lanczos-steps",
             .target = &o.lanczos_steps,
             .range = Range::at_least(1),
-            .help = "Steps of Lanczos, at most; each keeps a vector of the parameters' size.",
+            .help = "Largest number of Lanczos steps; each keeps one vector of the parameters' "
+                    "size in memory.",
             .role = Role::kCurve},
            {.name = prefix + "rho",
             .target = &o.rho,

@@ -1,9 +1,10 @@
 // How much the loss rises within distance rho of the parameters:
-//   sharpness          L(w + rho g / norm(g)) - L(w)             SAM's own step
-//   sharpness_pga      max over norm(e) <= rho of L(w + e) - L(w), from below: ten steps of
-//   projected
-//                      gradient ascent from SAM's step, the best point counts
-//   sharpness_average  E L(w + rho u) - L(w), u uniform on the unit sphere, with standard error
+//   sharpness          L(w + rho g / norm(g)) - L(w)               SAM's own step
+//   sharpness_pga      max over norm(e) <= rho of L(w + e) - L(w)  a lower bound: the best point of
+//                                                                  ten steps of projected gradient
+//                                                                  ascent from SAM's step
+//   sharpness_average  E L(w + rho u) - L(w)                       u uniform on the unit sphere;
+//                                                                  with standard error
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/maximum.h>

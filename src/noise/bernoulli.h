@@ -1,6 +1,6 @@
-// What the kinds that flip each label on its own have in common: with probability rate * factor a
-// label is replaced. The replacement is drawn whether it is used or not, so that the draws of one
-// label do not depend on what became of others.
+// The common part of the noise kinds that flip each label independently: a label is replaced with
+// probability rate * factor. The replacement is drawn even if it is not used, so that the draws of
+// one label do not depend on what happened to others.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ inline int64_t other_class(int64_t label, int64_t num_classes, Rng& rng) {
   return drawn + (drawn >= label ? 1 : 0);
 }
 
-/// Throws a misuse Error: a label needs another class to be flipped to.
+/// Throws a misuse Error if there is no other class to flip a label to.
 inline void check_num_classes(const NoiseContext& context) {
   UNLAZY_CHECK_USAGE(context.num_classes >= 2, "noise: ", context.options.kind,
                      " needs at least 2 classes, got ", context.num_classes);

@@ -1,7 +1,7 @@
 // With probability `rate` a label is replaced by one of all K classes, uniformly, itself included:
-//   P(y' = k | y) = 1 - rate + rate / K  if k = y,  rate / K  otherwise,
-// so labels change at the rate rate * (K - 1) / K. As in the notebook that the paper's authors
-// published.
+//   P(y' = k | y) = 1 - rate + rate / K  if k = y,  rate / K  otherwise.
+// So the fraction of labels that change is rate * (K - 1) / K. As in the notebook published by the
+// paper's authors.
 #include "noise/bernoulli.h"
 
 namespace unlazy::noise {

@@ -1,4 +1,4 @@
-// Label noise: what turns a batch's labels into the labels that the loss sees.
+// Label noise turns the labels of a batch into the labels that the loss sees.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,7 @@
 
 namespace unlazy::noise {
 
-/// --noise, --noise-rate, --noise-sigma, --noise-start, --noise-end, --noise-ramp, --noise-period,
-/// ...
+/// --noise, --noise-rate, --noise-sigma, --noise-start, --noise-end, --noise-ramp, --noise-period
 struct NoiseOptions {
   std::string kind = "none";  // a name of registry()
   double rate = 0;            // tau, probability in [0, 1]
@@ -25,7 +24,7 @@ struct NoiseOptions {
 };
 OptionTable describe(NoiseOptions& options);
 
-/// The size of the noise as a function of the step: rate (or sigma) times 0, 1 or a part.
+/// The size of the noise as a function of the step: rate (or sigma) times a factor in [0, 1].
 class NoiseSchedule {
  public:
   /// Throws a misuse Error for an empty range of steps or a period of 0.
@@ -37,16 +36,16 @@ class NoiseSchedule {
   int64_t start_, end_, ramp_, period_;
 };
 
-/// One kind of noise. Stateless but for what it was built with: the same arguments give the same
-/// labels.
+/// One kind of noise. It has no state except what it was built with: the same arguments give the
+/// same labels.
 class LabelNoise {
  public:
   virtual ~LabelNoise() = default;
 
-  /// Classification: writes the labels that the loss sees. `indices` [B] are the samples' places in
-  /// the training set (static noise depends on them), `labels` [B] their true classes, `factor`
-  /// that of the schedule; draws come from `rng`, Rng(seed, Stream::kNoise, step). `noisy` [B] may
-  /// be `labels` itself. Throws for a kind that acts on targets.
+  /// Classification: writes the labels that the loss sees. `indices` [B] are the samples' indices
+  /// in the training set (static noise depends on them), `labels` [B] their true classes, `factor`
+  /// that of the schedule. Draws come from `rng`, which is Rng(seed, Stream::kNoise, step). `noisy`
+  /// [B] may be `labels` itself. Throws for a kind that acts on targets.
   virtual void labels(std::span<const int64_t> indices, std::span<const int64_t> labels,
                       double factor, Rng& rng, std::span<int64_t> noisy) const;
 
@@ -68,7 +67,7 @@ using MakeNoise = std::unique_ptr<LabelNoise>(const NoiseContext& context);
 const Registry<MakeNoise>& registry();
 
 /// Builds the kind that the options name. Throws a misuse Error for a rate, sigma or schedule that
-/// the kind does not use, and for a number of classes that it cannot work with.
+/// the kind does not use, and for a number of classes that it does not support.
 std::unique_ptr<LabelNoise> make_noise(const NoiseContext& context);
 
 }  // namespace unlazy::noise

@@ -1,5 +1,5 @@
-// Regression noise of the paper's analysis: y + eps, eps = +sigma or -sigma with probability 1/2
-// each.
+// Regression noise of the paper's analysis: y + eps, where eps is +sigma or -sigma with equal
+// probability.
 #include "noise/label_noise.h"
 
 namespace unlazy::noise {

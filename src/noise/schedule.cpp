@@ -1,7 +1,7 @@
 // When the noise is on and how large it is:
-//   factor(t) = 0                          for t < start, t >= end, and in every second period
-//   after `start`
-//             = min(1, (t - start) / ramp) otherwise
+//   factor(t) = 0                           for t < start, for t >= end, and in every second period
+//                                           after `start`
+//             = min(1, (t - start) / ramp)  otherwise
 #include <algorithm>
 
 #include "core/error.h"

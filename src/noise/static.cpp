@@ -1,7 +1,7 @@
 // Symmetric label noise drawn once per sample: the same images have the same wrong labels in every
-// epoch, as with mislabelled data. The draw is a function of (seed, index of the sample), so the
-// noisy data set is never stored. Under a schedule a sample is flipped while its fixed uniform
-// number is below rate * factor.
+// epoch, like mislabelled data. The draw is a function of (seed, index of the sample), so the noisy
+// data set is never stored. Under a schedule, a sample is flipped while its fixed uniform number is
+// below rate * factor.
 #include "noise/bernoulli.h"
 
 namespace unlazy::noise {

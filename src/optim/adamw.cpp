@@ -1,10 +1,11 @@
-// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW:
+// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW, where g is
+// the clipped gradient and t = 1, 2, ..:
 //   w <- w (1 - lr * weight_decay)
 //   m <- beta1 m + (1 - beta1) g
 //   v <- beta2 v + (1 - beta2) g^2
-//   w <- w - lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)       t = 1, 2, ..
-// with g the clipped gradient. One fused pass over the flat buffers, or two when only the weights
-// are decayed. The counter t is a scalar on the device, so that a captured step counts on.
+//   w <- w - lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+// One fused pass over the flat buffers, or two when only the weights are decayed. The counter t is
+// a scalar on the device, so that a captured step continues to count.
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/zeros.h>
 

@@ -40,6 +40,12 @@ std::vector<Named> in_flat_order(torch::nn::Module& module) {
   return list;
 }
 
+void look_at(at::Tensor& parameter, const at::Tensor& values, const at::Tensor& gradients,
+             const Segment& segment) {
+  parameter.set_data(FlatParameters::view(values, segment));
+  parameter.mutable_grad() = FlatParameters::view(gradients, segment);
+}
+
 }  // namespace
 
 FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
@@ -66,13 +72,27 @@ FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
     shadow_gradients_ = at::zeros_like(shadow_);
   }
   for (size_t i = 0; i < segments_.size(); ++i) {
-    auto& parameter = parameters[i].parameter;
-    view(values_, segments_[i]).copy_(parameter);
-    const bool is_low = is_bf16 && parameters[i].rank <= 1;
-    parameter.set_data(view(is_low ? shadow_ : values_, segments_[i]));
-    parameter.mutable_grad() = view(is_low ? shadow_gradients_ : gradients_, segments_[i]);
+    view(values_, segments_[i]).copy_(parameters[i].parameter);
+    parameters_.push_back(parameters[i].parameter);
+    look_at(parameters_[i], values_, gradients_, segments_[i]);
   }
+  show(/*is_master=*/false);
   publish();
+}
+
+// The weights and biases look at the master buffers or, in bf16 training, at the shadow. The others
+// always look at the master buffers.
+void FlatParameters::show(bool is_master) {
+  if (!shadow_.defined()) return;
+  is_low_precision_ = !is_master;
+  for (size_t i = 0; i < segments_.size() && segments_[i].offset < num_low_precision_; ++i) {
+    look_at(parameters_[i], is_master ? values_ : shadow_,
+            is_master ? gradients_ : shadow_gradients_, segments_[i]);
+  }
+}
+
+c10::ScalarType FlatParameters::compute_dtype() const {
+  return is_low_precision_ ? c10::kBFloat16 : values_.scalar_type();
 }
 
 at::Tensor FlatParameters::view(const at::Tensor& flat, const Segment& segment) {
@@ -86,7 +106,7 @@ at::Tensor FlatParameters::zeros_like_values() const { return at::zeros_like(val
 
 void FlatParameters::zero_gradients() {
   // In bf16 the part of the weights is written, not added to, by collect_gradients().
-  if (shadow_.defined()) {
+  if (is_low_precision_) {
     gradients_.narrow(0, num_low_precision_, size() - num_low_precision_).zero_();
   } else {
     gradients_.zero_();
@@ -94,7 +114,7 @@ void FlatParameters::zero_gradients() {
 }
 
 void FlatParameters::collect_gradients(bool is_first) {
-  if (shadow_.defined()) {
+  if (is_low_precision_) {
     auto low = gradients_.narrow(0, 0, num_low_precision_);
     if (is_first) {
       low.copy_(shadow_gradients_);
@@ -128,7 +148,7 @@ void FlatParameters::zero_pruned_(const at::Tensor& flat) const {
 
 void FlatParameters::publish() {
   zero_pruned_(values_);
-  if (shadow_.defined()) shadow_.copy_(values_.narrow(0, 0, num_low_precision_));
+  if (is_low_precision_) shadow_.copy_(values_.narrow(0, 0, num_low_precision_));
 }
 
 }  // namespace unlazy::optim

@@ -1,11 +1,11 @@
 // All parameters of a network in one buffer.
-// The parameters are views into one flat master buffer, gradients and optimizer state are buffers
-// of the same layout, so that an update, a norm, a perturbation, a mask or a checkpoint is one pass
-// over memory. Order: weights (2 dimensions and more) first, then biases, then the scales and
-// shifts of normalisation layers; each class in the order of the module's own parameters.
-//   [ 0 .. num_weights )            decayed by --decay weights, pruned
+// The parameters are views into one flat master buffer. Gradients and optimizer state are buffers
+// of the same layout. So an update, a norm, a perturbation, a mask or a checkpoint is one pass over
+// memory. Order: weights (tensors of 2 dimensions and more) first, then biases, then the scales and
+// shifts of normalisation layers; within each class, the order of the module's own parameters.
+//   [ 0 .. num_weights )            decayed by --decay weights; can be pruned
 //   [ 0 .. num_low_precision )      weights and biases: computed in bf16 in bf16 training
-//   [ num_low_precision .. P )      normalisation: always computed in the master's dtype
+//   [ num_low_precision .. P )      normalisation: always computed in the master buffer's dtype
 // In bf16 training the network's weights are views into a bf16 copy ("shadow") that publish()
 // writes after each update. Convolution weights keep channels_last strides inside the buffer.
 #pragma once
@@ -35,30 +35,32 @@ struct Segment {
 
 class FlatParameters {
  public:
-  /// Takes over the parameters of `module`, each once (models/parameters.h): moves it to `device`
-  /// and replaces each parameter's data by a view. `dtype` is the dtype of forward and backward:
-  /// Float, Double or BFloat16 (then the master buffer is Float).
+  /// Takes over the parameters of `module`, each once (models/parameters.h): moves the module to
+  /// `device` and replaces the data of each parameter by a view. `dtype` is the dtype of forward
+  /// and backward: Float, Double or BFloat16 (then the master buffer is Float).
   FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype);
 
   /// [P] master values. Change them in place, then call publish().
   const at::Tensor& values() const { return values_; }
-  /// [P] gradients in the master's dtype, complete after collect_gradients().
+  /// [P] gradients in the dtype of the master buffer, complete after collect_gradients().
   const at::Tensor& gradients() const { return gradients_; }
 
-  /// Before the first backward pass of an update.
+  /// Call before the first backward pass of an update.
   void zero_gradients();
-  /// After each backward pass: adds what it left to gradients(). `is_first`: the first since
-  /// zero_gradients().
+  /// Call after each backward pass: adds its result to gradients(). `is_first`: is it the first
+  /// pass since zero_gradients()?
   void collect_gradients(bool is_first);
-  /// Shows changed values to the network (a copy to bf16; nothing in fp32 and fp64), pruned weights
-  /// as 0.
+  /// Makes changed values visible to the network (copies them to bf16; does nothing in fp32, fp64
+  /// and MasterPrecision), with pruned weights as 0.
   void publish();
+  /// The dtype that the network computes in now: its input must have it.
+  c10::ScalarType compute_dtype() const;
 
-  /// Prunes: at once and after every publish() the weights are exactly 0 where `mask`
+  /// Prunes. From now on, and after every publish(), the weights are exactly 0 where `mask`
   /// [num_weights] bool is false, and so are their gradients after collect_gradients(). So
-  /// momentum, weight decay and SAM's perturbation leave them at 0, and norms are those of the
-  /// weights that are left. The mask is cloned; an undefined one ends it. A captured step keeps the
-  /// mask of its capture.
+  /// momentum, weight decay and SAM's perturbation leave them at 0, and norms count only the
+  /// remaining weights. The mask is cloned; pass an undefined tensor to remove it. A captured step
+  /// keeps the mask that it was captured with.
   void set_mask(at::Tensor mask);
   /// [num_weights] bool, true where a weight is kept; undefined without a mask.
   const at::Tensor& mask() const { return mask_; }
@@ -68,19 +70,41 @@ class FlatParameters {
   const std::vector<Segment>& segments() const { return segments_; }
   /// The part of a flat buffer [P] that belongs to `segment`, in the parameter's shape.
   static at::Tensor view(const at::Tensor& flat, const Segment& segment);
-  /// Sets the pruned weights of a buffer `flat` [P] to 0; without a mask nothing.
+  class MasterPrecision;
+  /// Sets the pruned weights of a buffer `flat` [P] to 0; does nothing without a mask.
   void zero_pruned_(const at::Tensor& flat) const;
   /// A buffer of zeros in the layout of values().
   at::Tensor zeros_like_values() const;
 
  private:
+  void show(bool is_master);
+
   std::vector<Segment> segments_;
+  std::vector<at::Tensor> parameters_;  // the network's own, in the order of segments_
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;
   at::Tensor values_, gradients_;
   at::Tensor mask_, pruned_;  // [num_weights] bool and its complement; undefined: no mask
   at::Tensor shadow_,
-      shadow_gradients_;  // [num_low_precision] bf16, undefined unless training in bf16
+      shadow_gradients_;           // [num_low_precision] bf16, undefined unless training in bf16
+  bool is_low_precision_ = false;  // does the network use the shadow?
+};
+
+/// While one of these lives, the network uses the master values themselves, and its gradients go
+/// directly into gradients(). Afterwards it uses its bf16 copy again, which is not written
+/// meanwhile. Changes nothing in fp32 and fp64. Only one at a time, and not during a forward or
+/// backward pass.
+class FlatParameters::MasterPrecision {
+ public:
+  explicit MasterPrecision(FlatParameters& parameters) : parameters_(parameters) {
+    parameters_.show(/*is_master=*/true);
+  }
+  ~MasterPrecision() { parameters_.show(/*is_master=*/false); }
+  MasterPrecision(const MasterPrecision&) = delete;
+  MasterPrecision& operator=(const MasterPrecision&) = delete;
+
+ private:
+  FlatParameters& parameters_;
 };
 
 }  // namespace unlazy::optim

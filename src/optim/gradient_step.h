@@ -1,5 +1,5 @@
-// What the optimizers share that update with the gradient at hand: clip it, update the decayed
-// parameters and the others, show the result to the network.
+// The common part of the base optimizers: get the gradient, clip it, update the parameters with and
+// without weight decay, and make the result visible to the network.
 #pragma once
 
 #include "optim/optimizer.h"
@@ -25,9 +25,9 @@ class GradientStep : public Optimizer {
   }
 
  protected:
-  /// Once a step, before the updates.
+  /// Called once per step, before the updates.
   virtual void begin_step() {}
-  /// Updates these places of the flat buffers.
+  /// Updates these positions of the flat buffers.
   virtual void update(const Span& places, double weight_decay, const at::Tensor& lr) = 0;
 
   OptimizerOptions options_;

@@ -1,13 +1,13 @@
-// Surrogate gap guided SAM (Zhuang et al. 2022, Algorithm 1). With g at w and g_adv at w + e, e as
-// SAM's:
+// Surrogate gap guided SAM (Zhuang et al. 2022, Algorithm 1). With g at w and g_adv at w + e, where
+// e is SAM's:
 //   g_perp = g - g_adv (g . g_adv) / (g_adv . g_adv)
 //   update with g_adv - alpha * g_perp
-// which lowers the perturbed loss and, to first order without raising it, the gap to the loss
-// itself. The paper lets rho follow the learning rate,
-//   rho = rho_min + (rho_max - rho_min) (lr - lr_min) / (lr_max - lr_min),
-// which --rho-schedule lr is with lr_min = 0, where our schedules end. Its Table 4 for ResNets on
+// This lowers the perturbed loss and, to first order without raising it, the gap to the loss
+// itself. In the paper rho follows the learning rate,
+//   rho = rho_min + (rho_max - rho_min) (lr - lr_min) / (lr_max - lr_min).
+// This is --rho-schedule lr with lr_min = 0, where our schedules end. Its Table 4 for ResNets on
 // ImageNet (SGD, this perturbation): rho 0.04 to 0.02, alpha 0.01 (0.005 for ResNet-152), linear
-// learning rate; its authors' CIFAR-10 example (PyTorch, WRN-16-8, adaptive perturbation, rho 2):
+// learning rate. Its authors' CIFAR-10 example (PyTorch, WRN-16-8, adaptive perturbation, rho 2):
 // alpha 0.4, our default, and rho proportional to a cosine learning rate.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dot.h>
@@ -29,6 +29,8 @@ class Gsam : public SharpnessAware {
     clean_.copy_(parameters().gradients());
     parameters().values().addcmul_(clean_, radius_over_norm(rho, clean_));
   }
+
+  bool compares_gradients() const override { return true; }
 
   void combine() override {
     const auto& g_adv = parameters().gradients();

@@ -17,9 +17,10 @@ struct LossOptions {
 OptionTable describe(LossOptions& options);
 
 /// The loss of a batch, averaged.
-///   cross-entropy   mean_b -log softmax(f_b)[y_b], with smoothing s: targets (1 - s) onehot + s /
-///   K (Szegedy et al. 2016) squared-error   0.5 * mean over the B K entries of (f - y)^2, y
-///   one-hot or given: neural-tangents' convention
+///   cross-entropy   mean_b -log softmax(f_b)[y_b]
+///                   with smoothing s the targets are (1 - s) onehot + s / K (Szegedy et al. 2016)
+///   squared-error   0.5 * mean over the B K entries of (f - y)^2, y one-hot or given:
+///                   neural-tangents' convention
 class Loss {
  public:
   explicit Loss(const LossOptions& options);
@@ -27,10 +28,10 @@ class Loss {
   /// logits [B, K] of any floating dtype; targets [B] int64 classes for cross-entropy, [B, K] for
   /// squared-error. A scalar in fp32 (fp64 for fp64 logits).
   at::Tensor mean(const at::Tensor& logits, const at::Tensor& targets) const;
-  /// The same from operators with every derivative, forward ones included; fused cross entropy has
-  /// no forward derivative of its backward. For measurements.
+  /// The same from operators that have every derivative. Fused cross entropy lacks one: its
+  /// backward pass has no forward derivative. For measurements.
   at::Tensor differentiable_mean(const at::Tensor& logits, const at::Tensor& targets) const;
-  /// Targets for clean class labels [B] int64: themselves, or one-hot [B, K].
+  /// The targets of clean class labels [B] int64: the labels themselves, or one-hot [B, K].
   at::Tensor clean_targets(const at::Tensor& labels, int64_t num_classes) const;
 
  private:

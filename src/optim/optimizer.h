@@ -1,7 +1,7 @@
-// How the parameters move.
-// A small interface of our own: torch::optim's parameter groups cannot be wrapped (a SAM around one
-// of its optimizers would ignore a schedule), and its update is four launches a parameter where the
-// flat buffer needs one pass.
+// The interface of an optimizer, which updates the parameters.
+// We do not use torch::optim. SAM cannot be wrapped around one of its optimizers without ignoring
+// schedules, because of their parameter groups. And its update launches four kernels per parameter,
+// where the flat buffer needs one pass.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -35,13 +35,13 @@ struct OptimizerOptions {
 };
 OptionTable describe(OptimizerOptions& options);
 
-/// Computes the gradient of the mean loss over `samples` of the batch at the parameters' present
-/// values into FlatParameters::gradients(). `updates_statistics`: whether BatchNorm's running
-/// statistics move and the samples count in the training curves (false in the second pass of SAM).
+/// Computes the gradient of the mean loss over `samples` of the batch at the present values of the
+/// parameters, into FlatParameters::gradients(). `updates_statistics`: do BatchNorm's running
+/// statistics change, and do the samples count in the training curves? (false in SAM's second pass)
 using GradientPass = std::function<void(bool updates_statistics, const Span& samples)>;
 
-/// What changes from update to update. The tensors are scalars in the master's dtype on the device,
-/// so that a captured step can read them; the rest decides which operations run.
+/// What changes from update to update. The tensors are scalars on the device, in the dtype of the
+/// master buffer, so that a captured step can read them. The rest decides which operations run.
 struct StepInputs {
   at::Tensor lr;
   at::Tensor rho;             // radius of SAM's perturbation; other optimizers do not read it
@@ -54,18 +54,21 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One update of the parameters. Never waits for the device.
   virtual void step(const GradientPass& gradient, const StepInputs& inputs) = 0;
-  /// What a checkpoint must hold beside the parameters, by name: flat buffers [P], and scalars such
-  /// as a count of steps. Restored by copying into them.
+  /// What a checkpoint must hold besides the parameters, by name: flat buffers [P], and scalars
+  /// such as a count of steps. A checkpoint is restored by copying into them.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() = 0;
+  /// Does it compute gradients in FlatParameters::MasterPrecision? Then the batch must be in that
+  /// precision too.
+  virtual bool uses_master_precision() const { return false; }
 };
 
 using MakeOptimizer = std::unique_ptr<Optimizer>(const OptimizerOptions& options,
                                                  FlatParameters& parameters);
-/// The optimizers that update with the gradient at hand: what SAM can be wrapped around.
+/// The base optimizers, which need one gradient per update. SAM can be wrapped around any of them.
 const Registry<MakeOptimizer>& base_registry();
-/// All: those and the SAM family.
+/// All optimizers: the base optimizers and the SAM family.
 const Registry<MakeOptimizer>& registry();
-/// Is this one of the SAM family, which takes rho?
+/// Does `optimizer` belong to the SAM family, which uses rho?
 bool is_sharpness_aware(const std::string& optimizer);
 std::vector<std::string> sharpness_aware_optimizers();
 /// Throws a misuse Error for options that exclude each other. `parameters` must outlive the

@@ -80,7 +80,8 @@ OptionTable describe(OptimizerOptions& o) {
        {.name = "clip-norm",
         .target = &o.clip_norm,
         .range = Range::at_least(0),
-        .help = "Greatest norm of the gradient of an update; 0 is no clipping."},
+        .help =
+            "Scale the gradient of an update down to this norm if it is larger; 0: no clipping."},
        {.name = "adam-beta1",
         .target = &o.adam_beta1,
         .range = Range::right_open(0, 1),

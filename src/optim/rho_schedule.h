@@ -1,5 +1,5 @@
-// Which updates the SAM family perturbs, and how far.
-//   perturbed  start <= t < end and t - start a multiple of the interval
+// Which updates the SAM family perturbs, and with which radius.
+//   perturbed  when start <= t < end and t - start is a multiple of the interval
 //   constant   rho
 //   linear     from rho at the start to rho_end at the end
 //   cosine     the same along half a cosine wave
@@ -16,8 +16,8 @@ namespace unlazy::optim {
 
 class RhoSchedule {
  public:
-  /// `total_steps`: the length of training. Throws a misuse Error when nothing would be perturbed.
-  /// `lr` must outlive it.
+  /// `total_steps` is the length of training. Throws a misuse Error when no step would be
+  /// perturbed. `lr` must outlive this.
   RhoSchedule(const SharpnessOptions& options, const Schedule& lr, int64_t steps_per_epoch,
               int64_t total_steps);
   bool is_perturbed(int64_t step) const;

@@ -2,7 +2,7 @@
 //   constant   lr
 //   multistep  lr * gamma^(number of milestones passed)
 //   cosine     lr * (1 + cos(pi t / T)) / 2 from the end of the warm-up to the end of training
-//   (Loshchilov and Hutter 2017)
+//              (Loshchilov and Hutter 2017)
 // During the warm-up of W steps the rate grows linearly: lr * (t + 1) / W (Goyal et al. 2017).
 #pragma once
 
@@ -26,12 +26,12 @@ OptionTable describe(ScheduleOptions& options);
 
 class Schedule {
  public:
-  /// `total_steps`: the length of training. Throws a misuse Error for multistep without milestones,
-  /// and for milestones that do not increase.
+  /// `total_steps` is the length of training. Throws a misuse Error for multistep without
+  /// milestones, and for milestones that do not increase.
   Schedule(const ScheduleOptions& options, int64_t steps_per_epoch, int64_t total_steps);
   /// The learning rate of the update at `step` (0, 1, ...).
   double lr(int64_t step) const;
-  /// The greatest: --lr.
+  /// The largest rate: --lr.
   double peak() const { return lr_; }
 
  private:

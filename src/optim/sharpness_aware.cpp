@@ -5,6 +5,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace unlazy::optim {
 
@@ -37,7 +38,10 @@ void SharpnessAware::sharp_gradient(const GradientPass& gradient, const StepInpu
 
 void SharpnessAware::group_gradient(const GradientPass& gradient, const Span& samples,
                                     const at::Tensor& rho) {
+  std::optional<FlatParameters::MasterPrecision> master;
+  if (compares_gradients()) master.emplace(parameters_);
   gradient(/*updates_statistics=*/true, samples);
+  if (!master) master.emplace(parameters_);
   {
     at::NoGradGuard no_grad;
     before_.copy_(parameters_.values());
@@ -48,7 +52,6 @@ void SharpnessAware::group_gradient(const GradientPass& gradient, const Span& sa
   at::NoGradGuard no_grad;
   combine();
   parameters_.values().copy_(before_);
-  parameters_.publish();
 }
 
 at::Tensor radius_over_norm(const at::Tensor& rho, const at::Tensor& direction) {

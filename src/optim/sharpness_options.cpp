@@ -12,7 +12,10 @@ OptionTable describe(SharpnessOptions& o) {
       {{.name = "rho",
         .target = &o.rho,
         .range = Range::at_least(0),
-        .help = "Radius of the perturbation of sam, asam and gsam.",
+        .help =
+            "Radius of the perturbation of sam, asam and gsam. With --precision bf16 the gradient "
+            "at the perturbed weights is computed in fp32, because bf16 would round most of the "
+            "perturbation away; gsam computes both gradients in fp32.",
         .only_for = with_sam,
         .is_common = true},
        {.name = "rho-schedule",
@@ -30,7 +33,7 @@ OptionTable describe(SharpnessOptions& o) {
         .only_for = {{"rho-schedule", {"linear", "cosine", "lr"}}}},
        {.name = "sam-base",
         .target = &o.base,
-        .help = "The update that is made with the gradient at the perturbed point.",
+        .help = "Base optimizer, which makes the update with the gradient at the perturbed point.",
         .choices = base_registry().choices(),
         .only_for = with_sam},
        {.name = "sam-variant",
@@ -43,43 +46,42 @@ OptionTable describe(SharpnessOptions& o) {
         .target = &o.group_size,
         .range = Range::at_least(0),
         .unit = "samples",
-        .help = "m-SAM: a perturbation for each group of this many samples of the batch, which "
-                "it must divide; 0: one for the batch.",
+        .help = "m-SAM: give each group of this many samples its own perturbation; must divide the "
+                "batch; 0: one perturbation for the whole batch.",
         .only_for = with_sam},
        {.name = "sam-interval",
         .target = &o.interval,
         .range = Range::at_least(1),
         .unit = "steps",
-        .help = "Perturb every this many steps, with steps of --sam-base between.",
+        .help = "Perturb every Nth step; other steps use the base optimizer.",
         .only_for = with_sam},
        {.name = "sam-start",
         .target = &o.start,
-        .help = "From when on steps are perturbed, such as 150ep.",
+        .help = "When perturbed steps begin, such as 150ep.",
         .only_for = with_sam},
        {.name = "sam-end",
         .target = &o.end,
-        .help = "Until when steps are perturbed.",
+        .help = "When perturbed steps end.",
         .only_for = with_sam},
        {.name = "asam-eta",
         .target = &o.eta,
         .range = Range::at_least(0),
-        .help = "asam scales the neighbourhood by abs(w) + this.",
+        .help = "Constant eta of asam, which scales the neighbourhood by abs(w) + eta.",
         .only_for = {{"optimizer", {"asam"}}}},
        {.name = "asam-scaling",
         .target = &o.scaling,
-        .help = "What asam scales by its size.",
+        .help = "Which parameters asam scales by their size.",
         .choices = {{"all", "every parameter, as in the paper"},
                     {"weights",
-                     "parameters called weight, scales of normalisation layers included, as "
-                     "the authors' code; biases as sam"}},
+                     "parameters called weight, including the scales of normalisation layers, as "
+                     "in the authors' code; biases as in sam"}},
         .only_for = {{"optimizer", {"asam"}}}},
        {.name = "gsam-alpha",
         .target = &o.alpha,
         .range = Range::at_least(0),
-        .help =
-            "gsam's weight of the ascent along the part of the gradient that is "
-            "perpendicular to the gradient at the perturbed point (Zhuang et al. 2022: 0.01 for "
-            "ResNets on ImageNet, their Table 4; their CIFAR-10 example: 0.4).",
+        .help = "gsam: weight of the ascent along the part of the gradient that is perpendicular "
+                "to the gradient at the perturbed point (Zhuang et al. 2022 use 0.01 for ResNets "
+                "on ImageNet, their Table 4, and 0.4 in their CIFAR-10 example).",
         .only_for = {{"optimizer", {"gsam"}}}}}};
 }
 

@@ -1,5 +1,5 @@
-// Which weights go first: a criterion gives each weight a score, and the lowest are pruned.
-// Adding one: a file here, and a line in registry.cpp.
+// Which weights are pruned first: a criterion gives each weight a score, and the lowest are pruned.
+// To add one, write a file here and add a line to registry.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,7 +23,7 @@ struct CriterionOptions {
 };
 OptionTable describe(CriterionOptions& options);
 
-/// What a criterion looks at.
+/// What a criterion can use.
 struct Candidate {
   at::Tensor weights;    // [num_weights] master values, in flat order
   at::Tensor gradients;  // [num_weights] of the training loss, for criteria that need them
@@ -33,9 +33,9 @@ struct Candidate {
 class Criterion {
  public:
   virtual ~Criterion() = default;
-  /// [num_weights] of a floating dtype, >= 0. The same candidate has the same scores.
+  /// [num_weights] of a floating dtype, >= 0. The same candidate always gets the same scores.
   virtual at::Tensor scores(const Candidate& candidate) const = 0;
-  /// Is each layer pruned by the same fraction, instead of all layers by one threshold?
+  /// Is the same fraction of each layer pruned, instead of one threshold for all layers?
   virtual bool is_layerwise() const { return false; }
   virtual bool needs_gradients() const { return false; }
 };
@@ -43,8 +43,8 @@ class Criterion {
 using MakeCriterion = std::unique_ptr<Criterion>();
 const Registry<MakeCriterion>& registry();
 
-/// The layers that the options allow to prune: all with weights, but for the first (the stem) and
-/// the last (the head) when they are kept. Throws a misuse Error when none is left.
+/// The layers that the options allow to prune: all layers with weights, without the first (the
+/// stem) and the last (the head) if these are kept. Throws a misuse Error when none is left.
 std::vector<optim::Segment> prunable_layers(const CriterionOptions& options,
                                             const optim::FlatParameters& parameters);
 

@@ -2,12 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 
 #include "core/error.h"
@@ -99,23 +97,6 @@ Axis axis_of(const std::string& name, const std::string& block) {
   return is_filter && rest != "bn1.num_batches_tracked" ? Axis::kOut : Axis::kNone;
 }
 
-// Each tensor through `change`, with the kept places [k] int64 of its block.
-NamedTensors changed(const NamedTensors& tensors, const std::vector<BlockFilters>& filters,
-                     const std::function<at::Tensor(const at::Tensor&, Axis, const at::Tensor&,
-                                                    const std::string&)>& change) {
-  NamedTensors result;
-  for (const auto& [name, tensor] : tensors) {
-    auto value = tensor;
-    for (const auto& block : filters) {
-      const Axis axis = axis_of(name, block.block);
-      if (axis != Axis::kNone)
-        value = change(tensor, axis, at::tensor(block.kept).to(tensor.device()), name);
-    }
-    result.emplace_back(name, value);
-  }
-  return result;
-}
-
 }  // namespace
 
 std::vector<Choice> filter_scores() {
@@ -150,23 +131,19 @@ std::vector<BlockFilters> choose_filters(const NamedTensors& tensors, const std:
 }
 
 NamedTensors remove_filters(const NamedTensors& tensors, const std::vector<BlockFilters>& filters) {
-  return changed(
-      tensors, filters,
-      [](const at::Tensor& tensor, Axis axis, const at::Tensor& kept, const std::string&) {
-        return tensor.index_select(axis == Axis::kOut ? 0 : 1, kept);
-      });
-}
-
-NamedTensors zero_filters(const NamedTensors& tensors, const std::vector<BlockFilters>& filters) {
-  return changed(
-      tensors, filters,
-      [](const at::Tensor& tensor, Axis axis, const at::Tensor& kept, const std::string& name) {
-        // Running statistics of a channel whose scale is 0 do not matter; conv2 need not change.
-        if (axis == Axis::kIn || name.find("running_") != std::string::npos) return tensor;
-        auto is_out = at::ones({tensor.size(0)}, tensor.options().dtype(c10::kBool));
-        is_out.index_fill_(0, kept, false);
-        return tensor.index_fill(0, is_out.nonzero().flatten(), 0);
-      });
+  NamedTensors result;
+  for (const auto& [name, tensor] : tensors) {
+    auto value = tensor;
+    for (const auto& block : filters) {
+      const Axis axis = axis_of(name, block.block);
+      if (axis != Axis::kNone) {
+        const auto kept = at::tensor(block.kept).to(tensor.device());
+        value = tensor.index_select(axis == Axis::kOut ? 0 : 1, kept);
+      }
+    }
+    result.emplace_back(name, value);
+  }
+  return result;
 }
 
 std::vector<int64_t> block_widths(const std::vector<BlockFilters>& filters) {

@@ -12,8 +12,8 @@ OptionTable describe(LevelOptions& o) {
           {{.name = "levels",
             .target = &o.count,
             .range = Range::at_least(1),
-            .help = "Number of densities, that of the unpruned network included: "
-                    "(1 - prune-fraction)^k for k = 0, 1, ...",
+            .help = "Number of densities, including that of the unpruned network: (1 - "
+                    "prune-fraction)^k for k = 0, 1, ...",
             .role = Role::kPart,
             .is_common = true},
            {.name = "prune-fraction",
@@ -23,14 +23,14 @@ OptionTable describe(LevelOptions& o) {
            {.name = "densities",
             .target = &o.densities,
             .range = Range::left_open(0, 1),
-            .help = "The densities themselves, falling, instead of --levels: 1,0.5,0.1.",
+            .help = "The densities in falling order, instead of --levels: 1,0.5,0.1.",
             .role = Role::kPart,
             .is_common = true},
            {.name = "density-range",
             .target = &o.range,
             .range = Range::left_open(0, 1),
-            .help = "First and last density of --levels densities, evenly spaced on a logarithmic "
-                    "axis: 1,0.01.",
+            .help = "First and last of --levels densities that are evenly spaced on a logarithmic "
+                    "axis, such as 1,0.01.",
             .role = Role::kPart}}};
 }
 

@@ -11,15 +11,15 @@ namespace unlazy::prune {
 
 /// --levels, --prune-fraction, --densities, --density-range
 struct LevelOptions {
-  int64_t count = 15;  // the unpruned network included
+  int64_t count = 15;  // including the unpruned network
   double fraction = 0.2;
   std::vector<double> densities = {};  // empty: powers
   std::vector<double> range = {};      // empty, or the first and the last density
 };
 OptionTable describe(LevelOptions& options);
 
-/// The densities, falling. Throws a misuse Error for densities outside (0, 1], in rising order, or
-/// given twice over.
+/// The densities in falling order. Throws a misuse Error for densities outside (0, 1], in rising
+/// order, or given twice.
 std::vector<double> densities(const LevelOptions& options);
 
 }  // namespace unlazy::prune

@@ -1,8 +1,8 @@
 // Masks over the weights of a network, true where a weight is kept.
 // A mask has the layout of FlatParameters: [num_weights] bool, convolution and linear weights in
-// flat order. Biases and normalisation layers have no place in it, so they are never pruned.
-// In a file a mask is one BOOL tensor a layer under the parameter's name, as torch's masks
-// (`weight_mask`) are shaped.
+// flat order. Biases and normalisation layers are not part of it, so they are never pruned.
+// In a file, a mask is one BOOL tensor per layer under the parameter's name, in the shape of
+// torch's masks (`weight_mask`).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,17 +21,17 @@ at::Tensor full_mask(const optim::FlatParameters& parameters);
 /// All layers with weights, in flat order, which is the order of the module's own parameters.
 std::vector<optim::Segment> weight_layers(const optim::FlatParameters& parameters);
 
-/// How much of a layer is left.
+/// How many weights of a layer are left.
 struct LayerCount {
   std::string name;  // of the weight: "layer1.0.conv1.weight"
   int64_t total = 0;
   int64_t kept = 0;
 };
-/// One entry a layer with weights; waits for the device once.
+/// One entry per layer with weights. Waits for the device once.
 std::vector<LayerCount> count_layers(const optim::FlatParameters& parameters,
                                      const at::Tensor& mask);
 
-/// Does `outer` keep all that `inner` keeps?
+/// Does `outer` keep everything that `inner` keeps?
 bool is_nested(const at::Tensor& inner, const at::Tensor& outer);
 
 /// Writes the mask, whole or not at all.

@@ -1,5 +1,5 @@
 // Random pruning, the baseline of every criterion: scores are a random order of all weights, so
-// that there are no ties. Drawn on the host: a function of the seed alone.
+// there are no ties. Drawn on the host, as a function of the seed alone.
 #include <ATen/ops/empty.h>
 
 #include <algorithm>

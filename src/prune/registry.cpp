@@ -31,10 +31,12 @@ OptionTable describe(CriterionOptions& o) {
             .is_common = true},
            {.name = "keep-first",
             .target = &o.keep_first,
-            .help = "Leave the first layer (the stem) whole; densities are of the other layers."},
+            .help = "Do not prune the first layer (the stem); densities are then those of the "
+                    "other layers."},
            {.name = "keep-last",
             .target = &o.keep_last,
-            .help = "Leave the last layer (the head) whole; densities are of the other layers."}}};
+            .help = "Do not prune the last layer (the head); densities are then those of the other "
+                    "layers."}}};
 }
 
 std::vector<optim::Segment> prunable_layers(const CriterionOptions& options,

@@ -7,6 +7,26 @@
 #include "core/format.h"
 
 namespace unlazy::report {
+namespace {
+
+bool is_drawable(double value, bool is_log) {
+  return std::isfinite(value) && (!is_log || value > 0);
+}
+
+// The bounds with room between them; `least` and `most`: of the data.
+std::pair<double, double> with_room(double low, double high, double least, double most,
+                                    bool is_log) {
+  const bool is_open = low == Panel::kAuto || high == Panel::kAuto;
+  if (is_open && least < most) return {low, high};
+  if (least > most) least = most = is_log ? 1 : 0.5;  // no data: 0 to 1
+  const double from = low == Panel::kAuto ? least : low, to = high == Panel::kAuto ? most : high;
+  if (from < to) return {low, high};
+  if (is_log) return {from / 2, from * 2};
+  const double room = std::max(0.5, 0.05 * std::fabs(from));
+  return {from - room, from + room};
+}
+
+}  // namespace
 
 int x_power(const Panel& panel) {
   if (panel.log_x) return 0;
@@ -23,24 +43,57 @@ std::string bound_text(double value, double scale) {
   return value == Panel::kAuto ? "*" : number_text(value / scale);
 }
 
+bool has_points(const Panel& panel, const Series& s) {
+  for (size_t i = 0; i < s.x.size(); ++i) {
+    const double z = s.z.empty() ? 1 : s.z[i];
+    if (is_drawable(s.x[i], panel.log_x) && is_drawable(s.y[i], panel.log_y) &&
+        is_drawable(z, panel.log_z))
+      return true;
+  }
+  return false;
+}
+
+std::pair<double, double> x_bounds(const Panel& panel) {
+  double least = HUGE_VAL, most = -HUGE_VAL;
+  for (const auto& s : panel.series) {
+    for (const double x : s.x) {
+      if (!is_drawable(x, panel.log_x)) continue;
+      least = std::min(least, x);
+      most = std::max(most, x);
+    }
+  }
+  return with_room(panel.x_low, panel.x_high, least, most, panel.log_x);
+}
+
 std::pair<double, double> y_bounds(const Panel& panel) {
   double low = panel.y_low, high = panel.y_high;
-  if (!panel.log_y) return {low, high};
-  double least = HUGE_VAL, most = 0;
+  double least = HUGE_VAL, most = -HUGE_VAL;
   for (const auto& s : panel.series) {
     for (const auto* list : {&s.y, &s.low, &s.high}) {
       for (const double y : *list) {
-        if (!(y > 0) || !std::isfinite(y)) continue;
+        if (!is_drawable(y, panel.log_y)) continue;
         least = std::min(least, y);
         most = std::max(most, y);
       }
     }
   }
-  if (most == 0) return {low, high};
+  if (!panel.log_y || least > most) return with_room(low, high, least, most, panel.log_y);
   const double room = std::max(1.2, std::pow(most / least, 0.05));
   if (low == Panel::kAuto) low = least / room;
   if (high == Panel::kAuto) high = most * room;
   return {low, high};
+}
+
+double x_tick_step(double low, double high, double width) {
+  constexpr double kNumber = 40;  // a tick's number with the blank beside it, in points
+  constexpr double kEnough = 240;
+  if (width >= kEnough || low == Panel::kAuto || high == Panel::kAuto || !(high > low)) return 0;
+  const double rough = (high - low) * kNumber / width;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  for (const double factor : {1.0, 2.0, 5.0}) {
+    if (factor * power >= rough) return factor * power;
+  }
+  return 10 * power;
 }
 
 std::pair<double, double> short_decades(const Panel& panel) {

@@ -1,4 +1,4 @@
-// Ranges and ticks of a panel's axes, where gnuplot's own choice wastes room or crowds.
+// Ranges and ticks of a panel's axes, where gnuplot's own choice is too wide or too dense.
 #pragma once
 
 #include <string>
@@ -8,22 +8,32 @@
 
 namespace unlazy::report {
 
-/// The power of ten that is taken out of a long linear x axis, so that its numbers stay short.
+/// The power of ten to factor out of a long linear x axis, so that its numbers stay short.
 int x_power(const Panel& panel);
 
-/// gnuplot's text of a bound: value / scale, or "*" where it is Panel::kAuto.
+/// A bound as gnuplot's text: value / scale, or "*" where it is Panel::kAuto.
 std::string bound_text(double value, double scale);
 
-/// On a logarithmic axis gnuplot would extend to whole decades: a little room around the data
-/// instead. Elsewhere the panel's own bounds.
+/// Does the series have a point that can be drawn?
+bool has_points(const Panel& panel, const Series& series);
+
+/// The panel's own bounds, moved apart if they leave no room between them (all points at one x, or
+/// no points).
+std::pair<double, double> x_bounds(const Panel& panel);
+/// The same for y. On a logarithmic axis, where gnuplot would extend to whole decades: a little
+/// room around the data instead.
 std::pair<double, double> y_bounds(const Panel& panel);
 
-/// The data's own range on a logarithmic x axis of at most three decades, which has plain numbers
-/// and ends where the data end; {0, 0} for a longer one.
+/// The distance of the ticks of a linear x axis of `width` points with both bounds given, so that
+/// their numbers do not touch; 0 if gnuplot's own choice has room.
+double x_tick_step(double low, double high, double width);
+
+/// For a logarithmic x axis of at most three decades, which has plain numbers and ends where the
+/// data end: the range of the data. {0, 0} for a longer one.
 std::pair<double, double> short_decades(const Panel& panel);
 
-/// 1, 2, 5, 10, ... from `low` to `high`: whole decades where there is little room, more where
-/// there is much.
+/// 1, 2, 5, 10, ... from `low` to `high`; only whole decades where there is little room, more ticks
+/// where there is much.
 std::string decade_ticks(double low, double high);
 
 }  // namespace unlazy::report

@@ -1,6 +1,7 @@
 #include "report/band.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -30,6 +31,16 @@ bool values_at(const std::vector<std::vector<Point>>& seeds, double step,
   return true;
 }
 
+// Student's t for 95 % on both sides.
+double t_of(size_t degrees_of_freedom) {
+  constexpr std::array kTable = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
+                                 2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+                                 2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
+                                 2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
+  if (degrees_of_freedom <= kTable.size()) return kTable[degrees_of_freedom - 1];
+  return 1.96 + 2.42 / static_cast<double>(degrees_of_freedom);  // to three digits
+}
+
 }  // namespace
 
 Band band_over_seeds(const std::vector<SeedCurve>& seeds) {
@@ -54,6 +65,24 @@ Band band_over_seeds(const std::vector<SeedCurve>& seeds) {
     band.high.push_back(mean + sd);
   }
   return band;
+}
+
+std::string band_note(int64_t fewest_seeds, int64_t most_seeds) {
+  if (most_seeds < 2) return "";
+  const auto most = std::to_string(most_seeds);
+  return "Lines: means over " +
+         (fewest_seeds == most_seeds ? most : std::to_string(fewest_seeds) + " to " + most) +
+         " seeds; bands: ± 1 s.d.";
+}
+
+MeanOfSeeds mean_of_seeds(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double value : values) sum += value;
+  const double mean = sum / n;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  if (values.size() < 2) return {mean, NAN};
+  return {mean, t_of(values.size() - 1) * std::sqrt(squares / (n - 1) / n)};
 }
 
 }  // namespace unlazy::report

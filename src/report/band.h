@@ -1,12 +1,14 @@
 // Several seeds as one line with a band: mean and standard deviation.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 namespace unlazy::report {
 
-/// The curve of one seed: a value at each step. Steps are numbers of any kind that tell the points
-/// of a curve apart (updates, epochs, levels), in any order, none twice.
+/// The curve of one seed: a value at each step. A step is any number that identifies a point of the
+/// curve (updates, epochs, levels). Steps can be in any order; none may appear twice.
 struct SeedCurve {
   std::vector<double> steps, values;
 };
@@ -18,9 +20,20 @@ struct Band {
   std::vector<double> low, high;  // mean -+ sd; empty for a single seed
 };
 
-/// Pairs the seeds by step: a point is kept where all of them have it, in the order of the first.
-/// Where a value is not finite neither is the band, which leaves a gap in a figure. Without seeds
+/// Pairs the seeds by step: a point is kept if all of them have it, in the order of the first seed.
+/// Where a value is not finite, neither is the band, which leaves a gap in a figure. Without seeds
 /// there are no points.
 Band band_over_seeds(const std::vector<SeedCurve>& seeds);
+
+/// Explains the bands in the title of a figure: "Lines: means over 3 seeds; bands: ± 1 s.d.";
+/// empty without bands.
+std::string band_note(int64_t fewest_seeds, int64_t most_seeds);
+
+/// Mean over seeds and half the width of its 95 % confidence interval (Student's t), which is not a
+/// number for a single seed.
+struct MeanOfSeeds {
+  double mean, margin;
+};
+MeanOfSeeds mean_of_seeds(const std::vector<double>& values);
 
 }  // namespace unlazy::report

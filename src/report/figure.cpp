@@ -1,5 +1,5 @@
-// The style of every picture: light grid, two thin borders, the palette of Okabe and Ito (told
-// apart by the colour-blind), title and legend above the axes where they cover no data, long step
+// The style of every picture: light grid, two thin borders, the palette of Okabe and Ito (safe for
+// colour-blind readers), title and legend above the axes where they cover no data, and long step
 // axes in powers of ten.
 #include "report/figure.h"
 
@@ -13,7 +13,9 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "report/axes.h"
+#include "report/clip.h"
 #include "report/map.h"
+#include "report/text.h"
 
 namespace unlazy::report {
 namespace {
@@ -25,10 +27,10 @@ constexpr std::array kPalette = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
 constexpr double kPngScale = 2;  // pixels a point
 
 // Room around the axes, in points.
-constexpr double kLeft = 82, kRight = 14, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
+constexpr double kLeft = 88, kRight = 18, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
                  kMapBar = 62, kFigureTitle = 28;
-// Of a character of the legend's font, and of a legend's line sample with its spaces.
-constexpr double kCharacter = 7.6, kSample = 38;
+// Of a legend's line sample with its spaces.
+constexpr double kSample = 42;
 
 std::string color_text(const Series& series, size_t place) {
   if (series.color == kGray) return "#777777";
@@ -40,7 +42,7 @@ std::string color_text(const Series& series, size_t place) {
 
 std::string csv_text(const std::string& text) {
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  for (const char c : one_line(text)) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + "\"";
 }
 
@@ -87,22 +89,17 @@ std::string csv_of(const Figure& figure) {
 
 // --- NAME.gp ---
 
-// For single quotes of gnuplot.
-std::string gnuplot_text(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
-  return out + "'";
-}
-
-void write_axes(std::ostringstream& out, const Panel& panel, int power) {
+void write_axes(std::ostringstream& out, const Panel& panel, int power, double width) {
   const double scale = std::pow(10.0, power);
   out << "  unset logscale\n  set xtics autofreq\n  set ytics autofreq\n";
   if (panel.log_x) out << "  set logscale x\n";
   if (panel.log_y) out << "  set logscale y\n";
   out << "  set format x " << (panel.log_x ? "'10^{%L}'" : "'%g'") << "\n  set format y "
       << (panel.log_y ? "'10^{%L}'" : "'%g'") << "\n";
-  out << "  set xrange [" << bound_text(panel.x_low, scale) << ":"
-      << bound_text(panel.x_high, scale) << "]\n";
+  const auto [x_low, x_high] = x_bounds(panel);
+  out << "  set xrange [" << bound_text(x_low, scale) << ":" << bound_text(x_high, scale) << "]\n";
+  if (const double step = panel.log_x ? 0 : x_tick_step(x_low, x_high, width); step > 0)
+    out << "  set xtics " << number_text(step / scale) << "\n";
   if (const auto [least, most] = short_decades(panel); most > 0) {
     const double room = std::pow(most / least, 0.02);
     out << "  set xrange [" << number_text(least / room) << ":" << number_text(most * room)
@@ -110,29 +107,6 @@ void write_axes(std::ostringstream& out, const Panel& panel, int power) {
   }
   const auto [low, high] = y_bounds(panel);
   out << "  set yrange [" << bound_text(low, 1) << ":" << bound_text(high, 1) << "]\n";
-}
-
-// The width of gnuplot's enhanced text in characters: markup does not count, what is raised or
-// lowered counts less.
-double text_width(const std::string& text) {
-  double width = 0;
-  bool is_small = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '{' && text.compare(i, 3, "{/:") == 0)
-      i = std::min(text.find(' ', i), text.size() - 1);
-    else if (c == '_' || c == '^')
-      is_small = true;
-    else if (c == '{')
-      continue;
-    else if (c == '}')
-      is_small = false;
-    else if ((c & 0xc0) != 0x80) {  // not a later byte of a character
-      width += is_small ? 0.7 : 1;
-      if (is_small && (i == 0 || text[i - 1] == '_' || text[i - 1] == '^')) is_small = false;
-    }
-  }
-  return width;
 }
 
 struct Entry {
@@ -152,7 +126,7 @@ std::vector<Entry> legend_of(const Panel& panel, double width) {
     const std::string text = color_text(s, color);
     if (s.color < 0) ++color;
     if (s.label.empty()) continue;
-    const double need = kSample + kCharacter * text_width(s.label);
+    const double need = kSample + text_width(s.label);
     if (x > 0 && x + need > width) {
       x = 0;
       y += kLegendRow;
@@ -191,30 +165,49 @@ void write_legend(std::ostringstream& out, const Panel& panel, const Screen& scr
           << " nohead lw 1.8 " << (s.style == Series::Style::kDashed ? "dt (8,5) " : "")
           << "lc rgb '" << entry.color << "'\n";
     }
-    out << "  set label " << tag << " " << gnuplot_text(s.label) << " at " << screen.at(x + 25, y)
+    out << "  set label " << tag << " " << gnuplot_quoted(s.label) << " at " << screen.at(x + 25, y)
         << " left font ',10' textcolor rgb '#333333'\n";
     ++tag;
   }
 }
 
-// The plot elements of a series: its band, then the line or points.
+bool is_single_point(const Panel& panel, const Series& s) {
+  Series one;
+  size_t count = 0;
+  for (size_t i = 0; i < s.x.size() && count < 2; ++i) {
+    one.x = {s.x[i]};
+    one.y = {s.y[i]};
+    count += has_points(panel, one) ? 1 : 0;
+  }
+  return count == 1;
+}
+
+// The plot elements of a series: its band, then the line or points; none where there is nothing to
+// draw.
 std::vector<std::string> elements(const Panel& panel, const Series& s, size_t place, size_t index,
                                   int power) {
+  if (!has_points(panel, s)) return {};
   if (!s.z.empty()) return map_elements(panel, index);
   const std::string data = "data index " + std::to_string(index) + " skip 1 ";
-  const std::string x = "($3/1e" + std::to_string(power) + ")";
+  const std::string unit = "/1e" + std::to_string(power) + ")", x = "($3" + unit;
   const std::string color = "lc rgb '" + color_text(s, place) + "'";
   const std::string title = " notitle";
   std::vector<std::string> list;
   if (!s.low.empty()) {
-    list.push_back(data + "using " + x +
-                   ":5:6 with filledcurves fs transparent solid 0.2 noborder " + color +
-                   " notitle");
+    const bool is_cut = !band_commands(panel, s, index).empty();
+    list.push_back(
+        (is_cut ? band_block(index) + " using ($1" + unit + ":2:3" : data + "using " + x + ":5:6") +
+        " with filledcurves fs transparent solid 0.2 noborder " + color + " notitle");
   }
   const std::string using_xy = data + "using " + x + ":4";
   if (!s.shade.empty()) {
     list.push_back(using_xy + ":7 with points pt 7 ps " + number_text(0.45 * s.size) +
                    " lc palette" + title);
+    return list;
+  }
+  if (s.style != Series::Style::kBars && is_single_point(panel, s)) {  // no line to see
+    list.push_back(using_xy + " with points pt 7 ps " + number_text(0.5 * s.size) + " " + color +
+                   title);
     return list;
   }
   switch (s.style) {
@@ -265,6 +258,24 @@ std::vector<Cell> cells_of(const Figure& figure) {
   return cells;
 }
 
+bool has_any_points(const Panel& panel) {
+  return std::any_of(panel.series.begin(), panel.series.end(),
+                     [&](const Series& s) { return has_points(panel, s); });
+}
+
+// Names what has no points, in the axes.
+void write_missing(std::ostringstream& out, const Panel& panel) {
+  std::string names;
+  for (const auto& s : panel.series) {
+    if (!s.label.empty() && !has_points(panel, s)) names += (names.empty() ? ": " : ", ") + s.label;
+  }
+  const bool has_any = has_any_points(panel);
+  if (has_any && names.empty()) return;
+  out << "  set label 6 " << gnuplot_quoted("no points" + names) << " at graph "
+      << (has_any ? "0.98, graph 0.95 right" : "0.5, graph 0.5 center")
+      << " font ',10' textcolor rgb '#777777'\n";
+}
+
 void write_panel(std::ostringstream& out, const Figure& figure, size_t place, const Cell& cell,
                  const Screen& screen, double legend, size_t first_index) {
   const Panel& panel = figure.panels[place];
@@ -274,13 +285,13 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
   const double right = cell.x + cell.width - kRight - (is_map ? kMapBar : has_bar ? kBar : 0);
   const double top = cell.y + kTop + legend, bottom = cell.y + cell.height - kBottom;
   const double width = screen.width, height = screen.height;
-  out << "\n  # " << panel.title << "\n";
+  out << "\n  # panel " << place + 1 << "\n";
   out << "  set lmargin at screen " << number_text(left / width) << "\n  set rmargin at screen "
       << number_text(right / width) << "\n  set tmargin at screen " << number_text(1 - top / height)
       << "\n  set bmargin at screen " << number_text(1 - bottom / height)
       << "\n  unset label\n  unset arrow\n";
   if (place == 0 && !figure.title.empty()) {
-    out << "  set label 1 " << gnuplot_text(figure.title) << " at " << screen.at(width / 2, 15)
+    out << "  set label 1 " << gnuplot_quoted(figure.title) << " at " << screen.at(width / 2, 15)
         << " center font ',12'\n";
   }
   const std::string letter =
@@ -289,16 +300,18 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
           : "";
   std::string x_label = panel.x_label;
   if (power > 0) x_label += " (10^{" + std::to_string(power) + "})";
-  out << "  set label 2 " << gnuplot_text(letter + panel.title) << " at "
+  out << "  set label 2 " << gnuplot_quoted(letter + panel.title) << " at "
       << screen.at(cell.x + 10, cell.y + 13) << " left font ',12'\n"
-      << "  set label 3 " << gnuplot_text(x_label) << " at "
+      << "  set label 3 " << gnuplot_quoted(x_label) << " at "
       << screen.at((left + right) / 2, bottom + 38)
       << " center\n"
       // gnuplot places it beside the widest number of the axis.
-      << "  set ylabel " << gnuplot_text(panel.y_label) << " offset 0.1,0\n";
-  write_axes(out, panel, power);
+      << "  set ylabel " << gnuplot_quoted(panel.y_label) << " offset 0.1,0\n";
+  write_axes(out, panel, power, right - left);
   write_legend(out, panel, screen, left, cell.y + kTop + 5, cell.width - kLeft);
-  out << "  set style fill solid 0.6 noborder\n";
+  write_missing(out, panel);
+  // What is filled has its own style; the colour bar takes this one.
+  out << "  set style fill solid 1 noborder\n";
   if (has_bar || is_map) {
     out << "  set colorbox vertical user origin screen " << number_text((right + 10) / width)
         << ", screen " << number_text(1 - bottom / height) << " size screen "
@@ -310,17 +323,18 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
   if (is_map) {
     out << map_scale(panel, *std::find_if(panel.series.begin(), panel.series.end(),
                                           [](const Series& s) { return !s.z.empty(); }))
-        << "  set cblabel ''\n  set label 5 " << gnuplot_text(panel.z_label) << " at "
+        << "  set cblabel ''\n  set label 5 " << gnuplot_quoted(panel.z_label) << " at "
         << screen.at(right + kMapBar - 2, (top + bottom) / 2) << " center rotate by 90\n";
   } else {
     out << "  set palette defined (0 '#c6dbef', 0.35 '#6baed6', 0.7 '#2171b5', 1 '#08306b')\n"
            "  set cbrange [0:1]\n"
            "  set cbtics ('start' 0, 'end' 1) scale 0 offset -0.8,0 font ',9'\n"
            "  set cblabel "
-        << gnuplot_text(panel.shade_label) << " offset -2.2,0 font ',9'\n";
+        << gnuplot_quoted(panel.shade_label) << " offset -2.2,0 font ',9'\n";
   }
   out << "  plot ";
   bool is_first = true;
+  if (!has_any_points(panel)) out << "NaN notitle", is_first = false;
   size_t index = first_index, color = 0;
   for (const auto& s : panel.series) {
     for (const auto& element : elements(panel, s, color, index, power)) {
@@ -334,6 +348,13 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
 }
 
 // Once for both pictures.
+void write_bands(std::ostringstream& out, const Figure& figure) {
+  size_t index = 0;
+  for (const auto& panel : figure.panels) {
+    for (const auto& s : panel.series) out << band_commands(panel, s, index++);
+  }
+}
+
 void write_contours(std::ostringstream& out, const Figure& figure) {
   if (std::none_of(figure.panels.begin(), figure.panels.end(), has_map)) return;
   out << "set contour base\nunset surface\nset cntrparam linear\n";
@@ -354,14 +375,16 @@ std::string script_of(const Figure& figure) {
   const double height = figure.panel_height * static_cast<double>(rows.size()) +
                         (figure.title.empty() ? 0 : kFigureTitle);
   std::ostringstream out;
-  out << "# Draws " << figure.name << ".svg and " << figure.name << ".png from " << figure.name
-      << ".csv: gnuplot " << figure.name
-      << ".gp\nset encoding utf8\nset datafile separator ','\nset datafile missing 'nan'\ndata = "
-      << gnuplot_text(figure.name + ".csv")
+  // `ending`: of the pictures' names while they are drawn by the program.
+  out << "# Draws the .svg and the .png of this name from the .csv: gnuplot FILE.gp\nset encoding "
+         "utf8\nset datafile separator ','\nset datafile missing 'nan'\nif (!exists('ending')) "
+         "ending = ''\ndata = "
+      << gnuplot_quoted(figure.name + ".csv")
       << "\nset border 3 lw 0.8 lc rgb '#555555'\nset tics nomirror out scale 0.5 font ',10' "
          "textcolor rgb '#333333'\n"
          "set mxtics default\nset grid back lt 1 lw 0.6 lc rgb '#e8e8e8'\nset boxwidth 0.9 "
          "relative\nunset key\n";
+  write_bands(out, figure);
   write_contours(out, figure);
   out << "do for [format in 'svg png'] {\n  if (format eq 'svg') {\n    set terminal svg size "
       << width << "," << height
@@ -369,8 +392,8 @@ std::string script_of(const Figure& figure) {
          "pngcairo size "
       << kPngScale * width << "," << kPngScale * height
       << " enhanced font 'DejaVu Sans,11' fontscale " << kPngScale << " linewidth " << kPngScale
-      << " pointscale " << kPngScale << "\n  }\n  set output " << gnuplot_text(figure.name + ".")
-      << ".format\n  set multiplot\n";
+      << " pointscale " << kPngScale << "\n  }\n  set output " << gnuplot_quoted(figure.name + ".")
+      << ".format.ending\n  set multiplot\n";
   size_t index = 0;
   for (size_t i = 0; i < figure.panels.size(); ++i) {
     // Panels of a row have axes of the same height: that with the highest legend decides.
@@ -390,9 +413,21 @@ std::string script_of(const Figure& figure) {
 
 void write_figure(const std::string& folder, const Figure& figure) {
   UNLAZY_CHECK(!figure.panels.empty(), "figure ", figure.name, ": has no panels");
+  // gnuplot reads '<COMMAND' and '|COMMAND' as a pipe, '-', '+' and '$' as other data.
+  UNLAZY_CHECK(!figure.name.empty() && file_text(figure.name) == figure.name &&
+                   std::string("<|-+$~@.").find(figure.name[0]) == std::string::npos,
+               "figure: ", gnuplot_quoted(figure.name), " is no plain name of a file");
   fs::create_directories(folder);
   write_file(folder + "/" + figure.name + ".csv", csv_of(figure));
   write_file(folder + "/" + figure.name + ".gp", script_of(figure));
+}
+
+std::vector<std::string> empty_panels(const Figure& figure) {
+  std::vector<std::string> titles;
+  for (const auto& panel : figure.panels) {
+    if (!has_any_points(panel)) titles.push_back(panel.title);
+  }
+  return titles;
 }
 
 std::vector<std::string> figure_files(const std::string& name) {

@@ -1,6 +1,8 @@
-// Figures, drawn by gnuplot in one style. A figure is panels; a panel is series of points.
-// For a figure NAME four files are written beside each other: NAME.csv (the numbers), NAME.gp (the
-// script; `gnuplot NAME.gp` in that folder draws it again), NAME.svg and NAME.png.
+// Figures, drawn by gnuplot in one style. A figure has panels; a panel has series of points.
+// A figure NAME consists of four files in one folder: NAME.csv (the numbers), NAME.gp (the script;
+// `gnuplot NAME.gp` in that folder draws it again), NAME.svg and NAME.png.
+// Titles and labels are gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}. Text that is not ours,
+// such as the name of a run, passes through plain_text() (report/text.h).
 #pragma once
 
 #include <string>
@@ -9,7 +11,7 @@
 namespace unlazy::report {
 
 /// One curve, cloud of points or map. Points with a coordinate that is not finite (or not positive
-/// on a logarithmic axis) leave a gap.
+/// on a logarithmic axis) leave a gap. A series without any is named in its panel.
 struct Series {
   enum class Style {
     kLine,
@@ -38,7 +40,7 @@ inline constexpr int kGray = 100;
 struct Panel {
   std::string
       title;  // "Loss": the letter (a), (b), .. is put before it when the figure has several panels
-  std::string x_label, y_label;       // gnuplot's enhanced text: {/:Italic t}, w_i, 10^{-3}
+  std::string x_label, y_label;
   bool log_x = false, log_y = false;  // log_x: a range within three decades gets plain numbers
   double x_low = kAuto, x_high = kAuto, y_low = kAuto, y_high = kAuto;
   enum class Legend { kNone, kAbove };
@@ -62,12 +64,18 @@ struct Figure {
          panel_height = 300;  // of a panel in a row of the most columns, in points
 };
 
-/// Writes NAME.csv and NAME.gp into `folder` (made when it is not there).
+/// Writes NAME.csv and NAME.gp into `folder`, which is made if it does not exist. Throws Error for
+/// a name that is not a plain file name: one line of letters of any kind, digits and marks, which
+/// does not begin with something that gnuplot reads in another way.
 void write_figure(const std::string& folder, const Figure& figure);
 
-/// Draws figures that were written: NAME.svg and NAME.png of each. Throws Error with what gnuplot
-/// said, or, when gnuplot is not installed, naming the package to install; data and scripts stay.
+/// Draws figures that were written: NAME.svg and NAME.png of each, which appear whole or not at
+/// all. Throws Error with gnuplot's own message, or saying that a picture is incomplete (a full
+/// disk) or which package to install for gnuplot. Data and scripts stay.
 void draw_figures(const std::string& folder, const std::vector<std::string>& names);
+
+/// The titles of the panels without any point to draw.
+std::vector<std::string> empty_panels(const Figure& figure);
 
 /// The four files of a figure NAME.
 std::vector<std::string> figure_files(const std::string& name);

@@ -3,16 +3,22 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/names.h"
+#include "core/options.h"
 
 namespace unlazy::report {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kHeader = "step,epoch,name,value";
 
@@ -76,10 +82,49 @@ void read_rows(const std::string& path, std::ifstream& in, uint64_t trusted,
   UNLAZY_CHECK(!in.bad(), path, ": cannot be read to its end");
 }
 
+// Runs one or two folders below, sorted, at most `most`.
+std::vector<std::string> runs_below(const std::string& folder, size_t most) {
+  std::vector<std::string> found;
+  const auto visit = [&](const fs::path& path, int depth, const auto& self) -> void {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(path, error)) {
+      if (!entry.is_directory(error)) continue;
+      if (fs::exists(entry.path() / "metrics.csv", error)) found.push_back(entry.path().string());
+      if (depth > 1) self(entry.path(), depth - 1, self);
+    }
+  };
+  visit(folder, 2, visit);
+  std::sort(found.begin(), found.end());
+  if (found.size() > most) found.resize(most);
+  return found;
+}
+
+// A folder of another command, or of several runs: what it is and where the curves are.
+void refuse_other_results(const std::string& folder) {
+  std::error_code error;
+  if (fs::exists(folder + "/metrics.csv", error)) return;
+  const auto runs = runs_below(folder, 2);
+  std::string command;
+  if (fs::exists(folder + "/config.json", error))
+    command = read_json_file(folder + "/config.json").value("command", "");
+  const bool is_other = !command.empty() && command != "train";
+  if (!is_other && runs.empty()) return;
+  const bool has_figures = fs::is_directory(folder + "/figures", error);
+  const std::string pictures = has_figures ? folder + "/figures" : folder;
+  throw Error(folder + ": is " +
+                  (is_other ? "a folder of unlazy " + command : "a folder of several runs") +
+                  ", not a run; " +
+                  (runs.empty() ? "see what is in " + pictures
+                                : "give its run folders, such as " + join(runs, " ") +
+                                      (has_figures ? ", or see " + pictures : "")),
+              Error::Kind::kMisuse);
+}
+
 }  // namespace
 
 std::map<std::string, Curve> read_metrics(const std::string& run) {
   const std::string path = run + "/metrics.csv";
+  refuse_other_results(run);
   std::ifstream in(path);
   UNLAZY_CHECK(in.good(), path, ": cannot be read; is ", run, " the folder of a run?");
   std::map<std::string, Curve> curves;

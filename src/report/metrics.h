@@ -1,4 +1,4 @@
-// Reading what runs wrote: metrics.csv (step,epoch,name,value).
+// Reads what runs wrote: metrics.csv (step,epoch,name,value).
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,17 @@ struct Curve {
 };
 
 /// The curves of a run by name. Throws Error naming file and line when RUN/metrics.csv is missing
-/// or not such a table. A torn last row (of a run that goes on, or was killed) is left out.
+/// or not such a table. Throws a misuse Error that says where the runs are for a folder of another
+/// command or of several runs. An incomplete last row (of a running or killed run) is left out.
 std::map<std::string, Curve> read_metrics(const std::string& run);
 
-/// The bytes of the table in `path` up to and with the last whole row of a step <= `step`; rows are
-/// in the order of steps. 0 for a file that is empty, or torn in its first line. A line that is no
-/// row ends the table when it begins at or after `trusted` bytes; before that it is an Error naming
-/// the line. Throws Error when the file cannot be read.
+/// The number of bytes of the table in `path` up to and including the last whole row of a step <=
+/// `step`; rows are in the order of steps. 0 for a file that is empty or incomplete in its first
+/// line. A line that is not a row ends the table if it begins at or after `trusted` bytes; before
+/// that it is an Error naming the line. Throws Error when the file cannot be read.
 uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted);
 
-/// A table of runs for people: one row a run, with its last epoch, its last and smoothed test
+/// A table of runs for people: one row per run with its last epoch, its last and smoothed test
 /// accuracy and loss, and its last training accuracy; "-" where a run has no such curve.
 std::string run_table(const std::vector<std::string>& runs);
 

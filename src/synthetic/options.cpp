@@ -61,19 +61,20 @@ OptionTable describe(ModelOptions& o) {
            .target = &o.width,
            .range = Range::closed(1, 1e8),
            .unit = "neurons",
-           .help = "Neurons m of the linear network (the diagonal network has --dim)."},
+           .help = "Number of neurons m of the linear network (the diagonal network has --dim "
+                   "neurons)."},
           {.name = "dim",
            .target = &o.dim,
            .range = Range::closed(1, 10000),
-           .help = "Input dimension d; of the file with --inputs."},
+           .help = "Input dimension d; with --inputs, that of the file."},
           {.name = "samples",
            .target = &o.samples,
            .range = Range::closed(1, 1e8),
-           .help = "Training samples n; of the file with --inputs."},
+           .help = "Number of training samples n; with --inputs, that of the file."},
           {.name = "test-samples",
            .target = &o.test_samples,
            .range = Range::closed(1, 1e8),
-           .help = "Gaussian test samples."},
+           .help = "Number of Gaussian test samples."},
           {.name = "teacher-norm",
            .target = &o.teacher_norm,
            .range = Range::at_least(0),
@@ -81,11 +82,12 @@ OptionTable describe(ModelOptions& o) {
           {.name = "teacher-nonzeros",
            .target = &o.teacher_nonzeros,
            .range = Range::at_least(0),
-           .help = "Entries of theta* that are not 0; 0 means dense."},
+           .help = "Number of entries of theta* that are not 0; 0: all of them."},
           {.name = "init-scale",
            .target = &o.init_scale,
            .range = Range::above(0),
-           .help = "Factor on the initial W and a, which are N(0, 1/d) and N(0, 1/m)."},
+           .help = "Factor that scales the initial W and a, which are drawn from N(0, 1/d) and "
+                   "N(0, 1/m)."},
           {.name = "inputs",
            .target = &o.inputs,
            .help = "Training inputs [n, d] from a .npy or .csv file instead of N(0, I)."},
@@ -132,7 +134,7 @@ OptionTable describe(MethodOptions& o) {
                .target = &o.batch_size,
                .range = Range::closed(1, 1e6),
                .unit = "samples",
-               .help = "Samples a step."},
+               .help = "Samples per step."},
               {.name = "sampling",
                .target = &o.sampling,
                .help = "How a step draws its samples.",
@@ -142,11 +144,11 @@ OptionTable describe(MethodOptions& o) {
                .target = &o.period,
                .range = Range::at_least(1),
                .unit = "steps",
-               .help = "Half a cycle of periodic noise."},
+               .help = "Periodic noise is on for this long, then off for as long, and so on."},
               {.name = "steps",
                .target = &o.steps,
                .range = Range::closed(1, 1e12),
-               .help = "Update steps."},
+               .help = "Number of update steps."},
               {.name = "seed",
                .target = &o.seed,
                .range = Range::at_least(0),
@@ -154,7 +156,7 @@ OptionTable describe(MethodOptions& o) {
               {.name = "num-seeds",
                .target = &o.num_seeds,
                .range = Range::closed(0, 100000),
-               .help = "Run this many seeds from the first --seed on; 0 means those listed."},
+               .help = "Run this many seeds, from the first --seed up; 0: those listed."},
           }};
 }
 
@@ -165,12 +167,13 @@ OptionTable describe(RecordOptions& o) {
           {.name = "records",
            .target = &o.records,
            .range = Range::closed(1, 1e6),
-           .help = "Number of times at which is recorded."},
+           .help = "Number of recorded steps."},
           {.name = "spacing",
            .target = &o.spacing,
-           .help = "Spacing of these times.",
+           .help = "Spacing of the recorded steps.",
            .choices = {{"log", "Logarithmic from step 1."},
-                       {"linear", "Equal distances, and 40 logarithmic ones before the first."}}},
+                       {"linear",
+                        "Evenly spaced, with 40 logarithmically spaced ones before the first."}}},
           {.name = "neurons",
            .target = &o.neurons,
            .range = Range::at_least(0),
@@ -184,8 +187,13 @@ OptionTable describe(RecordOptions& o) {
           {.name = "histogram-bins",
            .target = &o.histogram_bins,
            .range = Range::closed(1, 10000),
-           .help = "Bins of the histogram of neuron norms."},
+           .help = "Number of bins in the histogram of neuron norms."},
       }};
+}
+
+void cut_snapshots(RecordOptions& record, int64_t steps) {
+  const auto cut = std::erase_if(record.snapshots, [&](int64_t step) { return step > steps; });
+  if (cut > 0) record.snapshots.push_back(steps);
 }
 
 void resolve(SyntheticOptions& options) {

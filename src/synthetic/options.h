@@ -9,7 +9,7 @@
 
 namespace unlazy::synthetic {
 
-/// The model and its data. m, d, n of the paper are width, dim, samples.
+/// The model and its data. The paper's m, d, n are width, dim, samples.
 struct ModelOptions {
   std::string family = "linear";  // f = a^T W x, or "diagonal": f = (u*u - v*v)^T x
   std::string engine = "gram";    // or "direct": all m neurons, for checks
@@ -60,16 +60,20 @@ struct SyntheticOptions {
   RecordOptions record;
 };
 
-/// Fills in what depends on other options (sigma, rho, seeds, the width of a diagonal network) and
-/// checks what a single row cannot. Throws a misuse Error. Afterwards the options say in full what
-/// will run.
+/// Moves snapshots after the last step to the last step. For snapshots that the user did not ask
+/// for, such as those of a preset.
+void cut_snapshots(RecordOptions& record, int64_t steps);
+
+/// Fills in values that depend on other options (sigma, rho, seeds, the width of a diagonal
+/// network), and checks what a single row cannot check. Throws a misuse Error. Afterwards the
+/// options say completely what will run.
 void resolve(SyntheticOptions& options);
 
 /// One run of the grid.
 struct Setting {
   double lr = 0, sigma = 0, rho = 0;
   uint64_t seed = 0;
-  int64_t group = 0;  // runs that differ by the seed only have the same
+  int64_t group = 0;  // the same for runs that differ only in the seed
 };
 /// All runs of resolved options, group by group.
 std::vector<Setting> settings(const SyntheticOptions& options);

@@ -1,4 +1,4 @@
-// The methods. A new one is a line here and, where no rule says it yet, a field of Rule.
+// The methods. To add one, add a line here and, if no rule covers it yet, a field to Rule.
 #include "synthetic/method.h"
 
 namespace unlazy::synthetic {

@@ -28,7 +28,7 @@ OptionTable describe(RunOptions& o) {
         .is_common = true},
        {.name = "overwrite",
         .target = &o.overwrite,
-        .help = "Replace the run that --out holds.",
+        .help = "Replace the run in --out.",
         .role = Role::kRequest,
         .is_common = true},
        {.name = "seed",
@@ -52,9 +52,8 @@ OptionTable describe(RunOptions& o) {
        {.name = "accumulate",
         .target = &o.accumulate,
         .range = Range::at_least(1),
-        .help = "Compute each batch in this many parts and add their gradients (saves memory; the "
-                "batch stays --batch "
-                "samples, but BatchNorm sees a part at a time)."},
+        .help = "Compute each batch in this many parts and add their gradients, to save memory "
+                "(the batch size stays --batch, but BatchNorm sees one part at a time)."},
        {.name = "eval-batch",
         .target = &o.eval_batch,
         .range = Range::at_least(1),
@@ -64,22 +63,23 @@ OptionTable describe(RunOptions& o) {
        {.name = "curve-ema",
         .target = &o.curve_ema,
         .range = Range::closed(0, 0.9999),
-        .help = "Decay of the smoothed twin NAME_ema of each train and test curve; 0: none.",
+        .help = "Decay of NAME_ema, a smoothed copy of each train and test curve; 0: none.",
         .role = Role::kCurve},
        {.name = "checkpoint-every",
         .target = &o.checkpoint_every,
         .range = Range::above(0),
-        .help = "How often a checkpoint is written; also at the end.",
+        .help = "How often to write a checkpoint; one is always written at the end.",
         .role = Role::kOutput,
         .is_common = true},
        {.name = "keep-checkpoints",
         .target = &o.keep_checkpoints,
         .range = Range::at_least(0),
-        .help = "How many of the newest to keep beside those of --checkpoint-at; 0: all.",
+        .help =
+            "How many of the newest checkpoints to keep besides those of --checkpoint-at; 0: all.",
         .role = Role::kOutput},
        {.name = "checkpoint-at",
         .target = &o.checkpoint_at,
-        .help = "Further checkpoints, kept for good, such as 0it,2000it.",
+        .help = "When to write extra checkpoints that are always kept, such as 0it,2000it.",
         .role = Role::kOutput},
        {.name = "weights",
         .target = &o.weights,
@@ -87,13 +87,13 @@ OptionTable describe(RunOptions& o) {
         .is_common = true},
        {.name = "mask",
         .target = &o.mask,
-        .help = "A .safetensors file with a mask (of `unlazy prune`): weights where it is false "
-                "are held at 0."},
+        .help = "A .safetensors file with a mask, as `unlazy prune` writes it: weights are held at "
+                "0 where the mask is false."},
        {.name = "start-at",
         .target = &o.start_at,
         .range = Range::closed(0, Step::kMost),
-        .help = "Begin at this step of the schedules and of the batch order, such as 2000it: with "
-                "--weights of that step's checkpoint, rewinding."},
+        .help = "Begin at this step of the schedules and of the batch order, such as 2000it; to "
+                "rewind a run, also pass --weights from that step's checkpoint."},
        {.name = "cuda-graph",
         .target = &o.cuda_graph,
         .help = "On a GPU: capture the step into a CUDA graph.",
@@ -141,8 +141,21 @@ std::string default_out(const TrainOptions& o) {
   return name + "-seed" + std::to_string(o.run.seed);
 }
 
+namespace {
+
+// With SAM, bf16 saves little time, because the second pass is in fp32, and it makes the direction
+// of the perturbation less exact. So bf16 is used only if it is asked for.
+ComputeOptions compute_options(const TrainOptions& options) {
+  auto compute = options.compute;
+  if (compute.precision == "auto" && optim::is_sharpness_aware(options.optimizer.name))
+    compute.precision = "fp32";
+  return compute;
+}
+
+}  // namespace
+
 Experiment::Experiment(TrainOptions options)
-    : options_(std::move(options)), compute_(resolve(options_.compute)) {
+    : options_(std::move(options)), compute_(resolve(compute_options(options_))) {
   const auto& o = options_;
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);

@@ -58,12 +58,12 @@ struct TrainOptions {
 };
 std::vector<OptionTable> describe(TrainOptions& options);
 /// The step after the last: --epochs, limited by --max-steps. Throws a misuse Error when epochs > 0
-/// are less than half a step.
+/// is less than half a step.
 int64_t last_step(const RunOptions& options, int64_t steps_per_epoch);
 /// "runs/resnet18-cifar10-flip0.1-seed0"
 std::string default_out(const TrainOptions& options);
 
-/// The objects of a run. Everything lives as long as this.
+/// The objects of a run. They all live as long as this.
 class Experiment {
  public:
   /// Reads the data and builds everything; takes seconds. Throws misuse Errors for options that
@@ -87,7 +87,7 @@ class Experiment {
   at::Tensor read_batch(int64_t step) {
     return train_reader_->training_batch(order_->indices(step), step);
   }
-  /// The samples of the batch at `step`, places in the training set.
+  /// The samples of the batch at `step`, as indices into the training set.
   std::vector<int64_t> indices(int64_t step) { return order_->indices(step); }
   /// The size of the batch at `step`.
   int64_t batch_size(int64_t step) { return static_cast<int64_t>(order_->indices(step).size()); }
@@ -103,8 +103,8 @@ class Experiment {
   const data::Splits& splits() const { return splits_; }
   measure::Subject subject();
 
-  /// Weights and buffers under PyTorch's names, in the master's precision: what model.safetensors
-  /// holds. The tensors share memory with the run; after changing weights call
+  /// Weights and buffers under PyTorch's names, in master precision: the content of
+  /// model.safetensors. The tensors share memory with the run; after changing weights call
   /// parameters().publish().
   std::vector<std::pair<std::string, at::Tensor>> named_tensors();
 

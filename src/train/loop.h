@@ -25,24 +25,24 @@ struct Progress {
   TrainTotals totals;            // since the last measurement
 };
 
-/// How the loop speaks to the outside. Empty functions are not called.
+/// How the loop talks to its caller. Empty functions are not called.
 struct Hooks {
   std::function<void(const Progress&)> on_progress;  // about once a second
-  std::function<void(const std::string&)> on_line;   // one line a measurement
-  std::function<bool()> should_stop;                 // asked after every step: an interrupt
+  std::function<void(const std::string&)> on_line;   // one line per measurement
+  std::function<bool()> should_stop;                 // asked after every step; true: stop
 };
 
 enum class Outcome { kDone, kInterrupted };
 
-/// The only training loop: steps, and between them measurements and checkpoints.
+/// The only training loop: runs the steps and, between them, measurements and checkpoints.
 class Loop {
  public:
-  /// All must outlive it. Throws Error when log.txt cannot be written.
+  /// All arguments must outlive it. Throws Error when log.txt cannot be written.
   Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks& hooks);
   /// Trains from `start`, the step of the checkpoint that was loaded, or from the experiment's
-  /// first step, and marks the run as done. When interrupted it writes a checkpoint first. Throws
-  /// Error when the loss or the weights are not finite, naming the step and the learning rate;
-  /// checkpoints hold finite states only.
+  /// first step, and marks the run as done. When interrupted, it writes a checkpoint first. Throws
+  /// Error naming the step and the learning rate when the loss or the weights are not finite.
+  /// Checkpoints only hold finite states.
   Outcome run(std::optional<int64_t> start);
 
  private:
@@ -57,7 +57,7 @@ class Loop {
   void write_line(int64_t step);
   void checkpoint(int64_t step);
 
-  // Seconds spent in training steps, without what happens between them.
+  // Seconds spent in training steps, without the time between them.
   class Stopwatch {
    public:
     void start() { begin_ = Clock::now(); }

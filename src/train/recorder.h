@@ -1,6 +1,6 @@
-// Where the numbers of a run go: metrics.csv and TensorBoard's events, row by row, readable while
-// the run goes on. metrics.csv holds no times, so that a resumed run writes it bit for bit as the
-// uninterrupted one.
+// Where the numbers of a run go: metrics.csv and TensorBoard's events. Rows are appended and become
+// readable at flush(), while the run goes on. metrics.csv holds no times, so a resumed run writes
+// it bit for bit as the uninterrupted one.
 #pragma once
 
 #include <cstdint>
@@ -18,26 +18,26 @@ namespace unlazy::train {
 
 class Recorder {
  public:
-  /// Appends to the files of the run. `ema`: beta in [0, 1) of the smoothed curves; 0 writes none.
+  /// Appends to the files of the run. `ema`: beta in [0, 1) of the smoothed curves; 0: none.
   Recorder(const RunDir& run, int64_t steps_per_epoch, double ema);
 
-  /// Writes one row. Curves whose name begins with "train_" or "test_" get a smoothed twin
+  /// Adds one row. A curve whose name begins with "train_" or "test_" also gets a smoothed curve,
   /// NAME_ema:
-  ///   s <- beta s + (1 - beta) x, divided by 1 - beta^n (Kingma and Ba 2015), so that it starts at
-  ///   the first value.
+  ///   s <- beta s + (1 - beta) x, divided by 1 - beta^n after n values (Kingma and Ba 2015), so
+  ///   that it begins with the first value.
   void add(int64_t step, const std::string& name, double value);
-  /// Flushes what was added. Throws Error when the disk is full.
+  /// Makes the added rows readable. Throws Error when the disk is full.
   void flush();
 
-  /// What a checkpoint holds of the recorder. Both files are on the disk before it returns, so that
-  /// a checkpoint never names rows that a loss of power could take.
+  /// The recorder's part of a checkpoint. Both files are flushed to the disk before this returns,
+  /// so a checkpoint never refers to rows that a power failure could remove.
   nlohmann::ordered_json state();
-  /// The way back to a checkpoint of `step`: rows written after it are cut off. Files that lost
-  /// rows since go on from those that are there; `note` is told. Throws Error when metrics.csv is
-  /// not the table of a run.
+  /// Goes back to a checkpoint of `step`: cuts off rows written after it. If files have lost rows
+  /// since, continues from the rows that are there and tells `note`. Throws Error when metrics.csv
+  /// is not the table of a run.
   void restore(const nlohmann::ordered_json& state, int64_t step,
                const std::function<void(const std::string&)>& note);
-  /// Begins both files anew.
+  /// Empties both files.
   void restart();
 
   /// The last value of each name.

@@ -2,9 +2,12 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "core/error.h"
 #include "report/metrics.h"
+#include "report/text.h"
 
 namespace unlazy::train {
 namespace {
@@ -25,23 +28,41 @@ constexpr std::array<Content, 4> kPanels = {
      {"Training loss, noise included", "Loss", "train_loss"},
      {"Distance from initialisation", "Euclidean distance", "distance_from_init"}}};
 
-// "runs/tau0.1/" -> "tau0.1"; underscores would be subscripts.
-std::string run_label(const std::string& run) {
-  auto path = std::filesystem::path(run).lexically_normal();
+// The last `count` parts of a path: "runs/a/seed0/" with 2 -> "a/seed0".
+std::string last_parts(const std::string& run, int count) {
+  auto path = std::filesystem::absolute(run).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
-  std::string label = path.filename().string();
-  for (auto& letter : label) {
-    if (letter == '_') letter = '-';
+  std::filesystem::path last = path.filename();
+  for (int i = 1; i < count && path.parent_path().has_filename(); ++i) {
+    path = path.parent_path();
+    last = path.filename() / last;
   }
-  return label;
+  return last.string();
 }
 
-Series series_of(const std::string& run, const std::map<std::string, Curve>& curves,
+// As few parts of the paths as tell the runs apart.
+std::vector<std::string> labels_of(const std::vector<std::string>& runs) {
+  constexpr int kAll = 1000;
+  const auto num_distinct = [](const std::vector<std::string>& list) {
+    return std::set<std::string>(list.begin(), list.end()).size();
+  };
+  const auto parts_of = [&](int count) {
+    std::vector<std::string> list;
+    for (const auto& run : runs) list.push_back(report::plain_text(last_parts(run, count)));
+    return list;
+  };
+  const auto wanted = num_distinct(parts_of(kAll));
+  int count = 1;
+  while (num_distinct(parts_of(count)) < wanted) ++count;
+  return parts_of(count);
+}
+
+Series series_of(const std::string& label, const std::map<std::string, Curve>& curves,
                  const std::string& name) {
   auto found = curves.find(name + "_ema");
   if (found == curves.end()) found = curves.find(name);
-  if (found == curves.end()) return {};
-  return {.label = run_label(run), .x = found->second.epochs, .y = found->second.values};
+  if (found == curves.end()) return {.label = label, .x = {}, .y = {}};
+  return {.label = label, .x = found->second.epochs, .y = found->second.values};
 }
 
 }  // namespace
@@ -50,21 +71,20 @@ report::Figure run_figure(const std::vector<std::string>& runs) {
   std::vector<std::map<std::string, Curve>> all;
   for (const auto& run : runs) all.push_back(report::read_metrics(run));
   Figure figure{.name = "curves", .columns = {2, 2}};
-  bool has_curve = false;
+  const auto labels = labels_of(runs);
   for (const auto& content : kPanels) {
     Panel panel{.title = content.title, .x_label = "Epoch", .y_label = content.y_label};
     // One legend serves all panels: the runs have the same colours in each.
     panel.legend = figure.panels.empty() ? Panel::Legend::kAbove : Panel::Legend::kNone;
     for (size_t i = 0; i < runs.size(); ++i) {
-      auto series = series_of(runs[i], all[i], content.curve);
+      auto series = series_of(labels[i], all[i], content.curve);
       series.color = static_cast<int>(i);
-      if (series.x.empty()) continue;
-      has_curve = true;
       panel.series.push_back(std::move(series));
     }
     figure.panels.push_back(std::move(panel));
   }
-  UNLAZY_CHECK(has_curve, "report: no run has a curve to draw; was --measure test left out?");
+  UNLAZY_CHECK(report::empty_panels(figure).size() < figure.panels.size(),
+               "report: no run has a curve to draw; was --measure test left out?");
   return figure;
 }
 

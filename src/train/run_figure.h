@@ -1,4 +1,4 @@
-// The curves of runs in one picture: Figure 1a, b of the paper and what belongs to it.
+// The curves of runs in one picture: Figure 1a, b of the paper and related curves.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace unlazy::train {
 
-/// One line a run, named by the last part of its folder: test loss and test accuracy (smoothed
-/// where the run has the smoothed curve), training loss and the distance from initialisation,
-/// against epochs. Throws Error when no run has a curve, or as report::read_metrics().
+/// One line per run, named by the last part of its folder (more parts if runs share it): test loss
+/// and test accuracy (smoothed where the run has the smoothed curve), training loss and the
+/// distance from initialisation, against epochs. Throws Error when no run has a curve, or like
+/// report::read_metrics().
 report::Figure run_figure(const std::vector<std::string>& runs);
 
 }  // namespace unlazy::train

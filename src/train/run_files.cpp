@@ -118,7 +118,7 @@ std::vector<std::string> training_files() {
       files.push_back("checkpoints/#" + std::string(kind) + "/" + name);
   }
   files.insert(files.end(), {"metrics.csv", "log.txt", "events.out.tfevents.*.unlazy",
-                             "linearised.safetensors", "measure-#.json"});
+                             "linearised.safetensors", "measure-#.json", "measure-#-*=*.json"});
   for (const char* name : {"figures/plane-*", "figures/line-*"}) {
     for (const char* end : {".json", ".csv", ".gp", ".svg", ".png"})
       files.push_back(name + std::string(end));

@@ -7,33 +7,33 @@
 
 namespace unlazy::train {
 
-/// The files of a run of the training loop, with what `unlazy measure`, `landscape` and `prune` put
-/// beside them.
+/// The files of a run of the training loop, including those that `unlazy measure`, `landscape` and
+/// `prune` add.
 std::vector<std::string> training_files();
 
-/// The list in about.files of a config.json. Version 0.1.0 did not write one: then those of
-/// training, for its runs, and none for other commands.
+/// The list in about.files of a config.json. Version 0.1.0 did not write one; for it, the list is
+/// training_files() for runs of training, and empty for other commands.
 std::vector<std::string> files_of(const nlohmann::ordered_json& config);
 
-/// One place that fits a pattern.
+/// A file or folder that matches a pattern.
 struct RunFile {
   std::string path;
   bool is_run = false;  // a folder with a run of its own
 };
 
-/// What is there in `folder` of `patterns`, DONE first; not config.json. Links to folders are not
-/// followed, but for `checkpoints`, which may lie on another disk. Throws Error for a pattern that
-/// could leave the folder.
+/// The files in `folder` that match `patterns`, DONE first, without config.json. Links to folders
+/// are not followed, except `checkpoints`, which may be on another disk. Throws Error for a pattern
+/// that could leave the folder.
 std::vector<RunFile> run_files(const std::string& folder, const std::vector<std::string>& patterns);
 
-/// Temporaries of those files that killed writers left behind.
+/// Temporary versions of those files, left behind by killed writers.
 std::vector<std::string> left_over_files(const std::string& folder,
                                          const std::vector<std::string>& patterns);
 
-/// Removes what fits, DONE first, runs in folders of their own by what their config.json says, and
-/// then the folders that are empty, and flushes. A file that fits no pattern stays, and config.json
-/// of `folder` itself. Throws Error when a run there is in use or does not say what is its own,
-/// before anything is removed, and when something cannot be removed.
+/// Removes the files that match, DONE first, then the folders that are empty, and flushes. Runs in
+/// folders of their own are removed as their config.json says. Files that match no pattern and
+/// config.json of `folder` itself stay. Throws Error before anything is removed when a run there is
+/// in use or does not say which files are its own, and later when something cannot be removed.
 void remove_run_files(const std::string& folder, const std::vector<std::string>& patterns);
 
 }  // namespace unlazy::train

@@ -1,6 +1,6 @@
 // A run on disk as one thing: what it is, whether it is finished, whether it is the run that is
-// asked for, and how it goes on. Everything that trains, resumes, prunes, measures or compares runs
-// asks here.
+// asked for, and how it continues. Everything that trains, resumes, prunes, measures or compares
+// runs asks here.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@
 
 namespace unlazy::train {
 
-/// The options that the run in `folder` was made with; --out, --resume and --overwrite are not
-/// among them. Throws a misuse Error when it holds no run of unlazy train.
+/// The options that the run in `folder` was made with, without --out, --resume and --overwrite.
+/// Throws a misuse Error when it holds no run of unlazy train.
 TrainOptions options_of(const std::string& folder);
-/// The same on the device asked for now; `precision_is_given`: in the precision asked for now too.
+/// The same with the device of `compute` and, if `precision_is_given`, its precision.
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
                         bool precision_is_given);
 
-/// `step`, or for -1 the newest, of the checkpoints of the run in `folder`. Throws a misuse Error
-/// when there is none, naming those that are there.
+/// `step` or, for -1, the newest step among the checkpoints of the run in `folder`. Throws a misuse
+/// Error when there is none, naming those that exist.
 int64_t chosen_checkpoint(const std::string& folder, int64_t step);
 /// The weights in that checkpoint.
 std::string weights_of(const std::string& folder, int64_t step);
 std::string newest_weights(const std::string& folder);
 
-/// What must agree between the options asked for and a run that is there.
+/// Which options must agree between those asked for and an existing run.
 enum class Sameness {
   kGoesOn,  // settings and sources: the run may become longer, and be measured in other ways
   kSeries,  // curves too: it is put beside others, whose rows must be of the same steps
@@ -35,34 +35,34 @@ enum class Sameness {
   kExact,   // all of these: a run that results were made of
 };
 /// Throws a misuse Error naming the first option that does not agree with config.json in `folder`.
-/// "auto" agrees with whatever it became; an option that the file lacks agrees.
+/// "auto" agrees with any resolved value; an option that the file lacks agrees.
 void check_same_run(const Options& options, const std::string& folder, Sameness sameness);
 
-/// config.json of a result: the options but for requests (--resume, ...), and under "about" the
-/// versions, the machine, `files` (run_dir.h) and what `about` adds.
+/// config.json of a result: the options without requests (--resume, ...), and under "about" the
+/// versions, the machine, `files` (run_dir.h) and the contents of `about`.
 nlohmann::ordered_json stamp(const Options& options, const std::vector<std::string>& files,
                              const nlohmann::ordered_json& about);
 
-/// The same of a training run: with what was resolved (precision, threads, the number of steps).
-/// `command`: "train", or whose run it is otherwise.
+/// The same for a training run, with resolved values (precision, threads, the number of steps).
+/// `command`: "train", or the command that the run belongs to.
 nlohmann::ordered_json config_of_run(const Experiment& experiment, const std::string& command);
 
-/// Is the run of `command` that `options` name finished: with options.run.resume, DONE, of the same
-/// settings and as long as asked for? A shorter one that is DONE goes on. Throws a misuse Error
-/// when it was made with other settings or curves, or is longer.
+/// Is the run of `command` that `options` name finished? That needs options.run.resume, DONE, the
+/// same settings and at least the requested length; a shorter one that is DONE will continue.
+/// Throws a misuse Error when it was made with other settings or curves, or is longer.
 bool is_finished(const TrainOptions& options, const std::string& command);
 
-/// Throws a misuse Error when the run that `options` name is finished and longer than they ask for.
+/// Throws a misuse Error when the run that `options` name is finished and longer than requested.
 void check_length(const TrainOptions& options);
 
-/// Trains. With options.run.resume the run in options.run.out goes on: from its newest checkpoint
-/// that can be read, from its start when it has none, and anew when there is no run yet; a finished
-/// one is left as it is. Says on hooks.on_line what it does. Throws a misuse Error when a run that
-/// is there is another one.
+/// Trains. With options.run.resume, the run in options.run.out continues from its newest readable
+/// checkpoint, or from its start if it has none; a run that does not exist is started, and a
+/// finished one is left alone. Says on hooks.on_line what it does. Throws a misuse Error when the
+/// existing run is a different one.
 Outcome run_training(const TrainOptions& options, const Hooks& hooks,
                      Sameness sameness = Sameness::kGoesOn);
 
-/// One run of a series, such as a comparison: as run_training, with curves that must agree.
+/// One run of a series, such as a comparison: as run_training, but the curves must agree, too.
 inline Outcome run_unfinished(const TrainOptions& options, const Hooks& hooks) {
   return run_training(options, hooks, Sameness::kSeries);
 }

@@ -116,7 +116,9 @@ Batch TrainStep::stage(const std::vector<int64_t>& indices, int64_t step) const 
   const auto device = parts_.parameters.values().device();
   const auto staged = stage_labels(indices, step);
   Batch batch;
-  batch.images = parts_.reader.training_batch(indices, step);
+  batch.images = parts_.optimizer.uses_master_precision()
+                     ? parts_.reader.fine_training_batch(indices, step)
+                     : parts_.reader.training_batch(indices, step);
   batch.labels = staged.labels;
   batch.seen = staged.seen;
   batch.targets = staged.targets;
@@ -147,7 +149,8 @@ void TrainStep::gradient(const Batch& batch, bool updates_statistics, const Span
     const auto part = [&](const at::Tensor& t) {
       return length == t.size(0) ? t : t.narrow(0, begin, length);
     };
-    const auto logits = parts_.model.forward(part(batch.images));
+    const auto logits =
+        parts_.model.forward(part(batch.images).to(parts_.parameters.compute_dtype()));
     const auto loss = parts_.loss.mean(logits, part(batch.targets));
     (loss * (static_cast<double>(length) / static_cast<double>(count))).backward();
     parts_.parameters.collect_gradients(/*is_first=*/begin == samples.begin);

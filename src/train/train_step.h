@@ -19,7 +19,7 @@
 
 namespace unlazy::train {
 
-/// Averages over the training batches since the last reset, on the labels as the network saw them.
+/// Averages over the training batches since the last reset, for the labels that the network saw.
 struct TrainTotals {
   int64_t samples = 0;
   double loss = 0;      // of the noisy targets, as minimised
@@ -32,7 +32,7 @@ struct TrainTotals {
   int64_t first_bad_step = -1;   // the first step whose loss was not finite; -1: none
 };
 
-/// What the step works on; all must outlive it.
+/// What the step works on. Everything must outlive the step.
 struct StepParts {
   models::Model& model;
   optim::FlatParameters& parameters;
@@ -55,7 +55,7 @@ struct StepParts {
 struct StagedLabels {
   at::Tensor labels;   // [B] int64, true classes
   at::Tensor seen;     // [B] int64, the classes after label noise
-  at::Tensor targets;  // what the loss takes: `seen`, or [B, K] for regression
+  at::Tensor targets;  // what the loss uses: `seen`, or [B, K] for regression
 };
 
 /// One batch on the device.
@@ -63,7 +63,7 @@ struct Batch {
   at::Tensor images;   // [B, C, H, W]
   at::Tensor labels;   // [B] int64, true classes
   at::Tensor seen;     // [B] int64, the classes after label noise
-  at::Tensor targets;  // what the loss takes: `seen`, or [B, K] for regression
+  at::Tensor targets;  // what the loss uses: `seen`, or [B, K] for regression
   at::Tensor lr, rho;  // scalars, master dtype
   at::Tensor step;     // scalar int64
 };
@@ -73,10 +73,10 @@ class TrainStep {
   explicit TrainStep(StepParts parts);
   ~TrainStep();
 
-  /// The update at `step` on the samples `indices` (places in the training set).
+  /// The update at `step` on the samples `indices` (indices into the training set).
   void run(const std::vector<int64_t>& indices, int64_t step);
 
-  /// The labels that the update at `step` sees for `indices`: for whoever follows the same draws.
+  /// The labels that the update at `step` sees for `indices`, for code that repeats the same draws.
   StagedLabels stage_labels(const std::vector<int64_t>& indices, int64_t step) const;
 
   /// The averages since the last reset. Waits for the device.

@@ -57,12 +57,6 @@ TEST(Precision, IsTheOneAskedFor) {
     EXPECT_EQ(precision_name(dtype(name)), name);
 }
 
-TEST(Precision, TheMasterCopyIsWide) {
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "bf16"}).master_dtype(), c10::kFloat);
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "fp32"}).master_dtype(), c10::kFloat);
-  EXPECT_EQ(resolve({.device = "cpu", .precision = "fp64"}).master_dtype(), c10::kDouble);
-}
-
 TEST(Threads, AreSetAndZeroIsTheDefault) {
   resolve({.device = "cpu", .threads = 2});
   EXPECT_EQ(at::get_num_threads(), 2);
@@ -74,14 +68,11 @@ TEST(Threads, MoreThanTheMachineCanRunAreRefused) {
   const auto cores = std::thread::hardware_concurrency();
   const auto most = std::max(16u, 4 * cores);
   resolve({.device = "cpu", .threads = most});
-  expect_misuse(
-      [&] {
-        resolve({.device = "cpu", .threads = most + 1});
-      },
-      internal::concat("--threads ", most + 1, ": this machine has ", cores,
-                       " cores, where more than ", most,
-                       " threads would only wait for each other; give --threads ", cores,
-                       " or less, or 0 for all cores"));
+  expect_misuse([&] { resolve({.device = "cpu", .threads = most + 1}); },
+                internal::concat("--threads ", most + 1, ": this machine has ", cores,
+                                 " cores, where more than ", most,
+                                 " threads would only wait for each other; give --threads ", cores,
+                                 " or less, or 0 for all cores"));
   resolve({.device = "cpu", .threads = 0});
 }
 
@@ -102,11 +93,7 @@ TEST(Compute, OptionsAreChecked) {
         options.parse({"--precision", "fp16"});
       },
       "--precision: there is no 'fp16'; did you mean 'fp32'?");
-  expect_misuse(
-      [&] {
-        options.parse({"--threads", "-1"});
-      },
-      "--threads must be >= 0, got -1");
+  expect_misuse([&] { options.parse({"--threads", "-1"}); }, "--threads must be >= 0, got -1");
   options.parse({"--device", "cuda:1", "--precision=bf16", "--threads", "3", "--deterministic"});
   EXPECT_EQ(choice.device, "cuda:1");
   EXPECT_EQ(choice.precision, "bf16");

@@ -34,10 +34,7 @@ struct Choice {
           .target = &eps,
           .only_for = {{"optimizer", {"adamw"}}, {"base", {"adamw"}}}},
          {.name = "noise", .target = &noise},
-         {.name = "rate",
-          .target = &rate,
-          .only_for = {{"noise", {"flip"}}},
-          .is_needed = true},
+         {.name = "rate", .target = &rate, .only_for = {{"noise", {"flip"}}}, .is_needed = true},
          {.name = "augment", .target = &augment},
          {.name = "padding", .target = &padding, .only_for = {{"augment", {"true"}}}},
          {.name = "rates", .target = &rates},
@@ -56,21 +53,33 @@ TEST(OptionsEffect, AConditionCountsOnlyWhileItsOptionHasAnEffect) {
   take({"--optimizer", "sam", "--momentum", "0.9"});
   take({"--optimizer", "sam", "--base", "adamw", "--eps", "2"});
   // The base is sgd by default, but adamw has no base.
-  expect_misuse([] { take({"--optimizer", "adamw", "--momentum", "0.9"}); },
-                "--momentum 0.9 has no effect with --optimizer adamw; leave it out, or give "
-                "--optimizer sgd or --base sgd");
-  expect_misuse([] { take({"--optimizer", "sam", "--base", "adamw", "--momentum", "0.9"}); },
-                "--momentum 0.9 has no effect with --base adamw; leave it out, or give "
-                "--optimizer sgd or --base sgd");
-  expect_misuse([] { take({"--eps", "2"}); },
-                "--eps 2 has no effect with --optimizer sgd; leave it out, or give --optimizer "
-                "adamw or --base adamw");
+  expect_misuse(
+      [] {
+        take({"--optimizer", "adamw", "--momentum", "0.9"});
+      },
+      "--momentum 0.9 has no effect with --optimizer adamw; leave it out, or give "
+      "--optimizer sgd or --base sgd");
+  expect_misuse(
+      [] {
+        take({"--optimizer", "sam", "--base", "adamw", "--momentum", "0.9"});
+      },
+      "--momentum 0.9 has no effect with --base adamw; leave it out, or give "
+      "--optimizer sgd or --base sgd");
+  expect_misuse(
+      [] {
+        take({"--eps", "2"});
+      },
+      "--eps 2 has no effect with --optimizer sgd; leave it out, or give --optimizer "
+      "adamw or --base adamw");
 }
 
 TEST(OptionsEffect, AFlagIsGivenAlsoWithTheValueOfTheDefault) {
-  expect_misuse([] { take({"--optimizer", "adamw", "--momentum", "0"}); },
-                "--momentum 0 has no effect with --optimizer adamw; leave it out, or give "
-                "--optimizer sgd or --base sgd");
+  expect_misuse(
+      [] {
+        take({"--optimizer", "adamw", "--momentum", "0"});
+      },
+      "--momentum 0 has no effect with --optimizer adamw; leave it out, or give "
+      "--optimizer sgd or --base sgd");
 }
 
 // A configuration that the program wrote holds every option.
@@ -85,16 +94,25 @@ TEST(OptionsEffect, AConfigurationGivesWhatDiffersFromTheDefault) {
 }
 
 TEST(OptionsEffect, SwitchesAndEmptyOptionsAreNamedAsTheyAreWritten) {
-  expect_misuse([] { take({"--augment=false", "--padding", "2"}); },
-                "--padding 2 has no effect with --augment=false; leave it out, or give --augment");
-  expect_misuse([] { take({"--seeds", "0,1"}); },
-                "--seeds 0,1 has no effect without --rates; leave it out, or give --rates");
+  expect_misuse(
+      [] {
+        take({"--augment=false", "--padding", "2"});
+      },
+      "--padding 2 has no effect with --augment=false; leave it out, or give --augment");
+  expect_misuse(
+      [] {
+        take({"--seeds", "0,1"});
+      },
+      "--seeds 0,1 has no effect without --rates; leave it out, or give --rates");
   take({"--rates", "0.1", "--seeds", "0,1"});
 }
 
 TEST(OptionsEffect, WhatIsNeededIsNotZeroSilently) {
-  expect_misuse([] { take({"--noise", "flip"}); },
-                "--noise flip needs --rate, such as --rate 0.1; give --rate 0 if you mean none");
+  expect_misuse(
+      [] {
+        take({"--noise", "flip"});
+      },
+      "--noise flip needs --rate, such as --rate 0.1; give --rate 0 if you mean none");
   take({"--noise", "flip", "--rate", "0"});
   take({"--noise", "flip", "--rate", "0.1"});
   take({"--noise", "none"});

@@ -42,9 +42,10 @@ bool has(const std::string& text, const std::string& part) {
 TEST(OptionsHelp, OfManyOptionsTheCommonOnesAreShown) {
   Many many;
   const auto text = many.options.help();
-  EXPECT_TRUE(text.starts_with("\nLabel noise\n"
-                               "  --noise NAME                Kind of noise. One of: none, flip. "
-                               "(default none)\n\n"))
+  EXPECT_TRUE(
+      text.starts_with("\nLabel noise\n"
+                       "  --noise NAME                Kind of noise. One of: none, flip. "
+                       "(default none)\n\n"))
       << text;
   EXPECT_FALSE(has(text, "--noise-rate") || has(text, "--other-1") || has(text, "--rho")) << text;
   EXPECT_TRUE(has(text, "the common ones of 53 options")) << text;
@@ -85,8 +86,9 @@ TEST(OptionsHelp, MarkdownRefersToTablesThatAreKnown) {
   const Options compare("compare", other.tables());
   const auto text = compare.markdown(&many.options);
   EXPECT_FALSE(has(text, "--noise") || has(text, "--other-3")) << text;
-  EXPECT_TRUE(has(text, "Label noise, Sharpness-aware minimisation (SAM), Everything else: as "
-                        "[unlazy train](#unlazy-train), but for these rows:\n"))
+  EXPECT_TRUE(has(text,
+                  "Label noise, Sharpness-aware minimisation (SAM), Everything else: as "
+                  "[unlazy train](#unlazy-train), but for these rows:\n"))
       << text;
   EXPECT_TRUE(has(text, "| `--rho` | Radius. |  | `2` |\n")) << text;
   const auto same = many.options.markdown(&many.options);

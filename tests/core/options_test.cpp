@@ -230,11 +230,10 @@ TEST(Options, InfinityIsNoNumberWhereThereIsARange) {
 
 TEST(Options, LengthsHaveRanges) {
   Step every = Step::epochs(1), warmup = Step::iterations(0);
-  Options options("x", {{"A",
-                         {{.name = "every", .target = &every, .range = Range::above(0)},
-                          {.name = "warmup",
-                           .target = &warmup,
-                           .range = Range::closed(0, Step::kMost)}}}});
+  Options options(
+      "x", {{"A",
+             {{.name = "every", .target = &every, .range = Range::above(0)},
+              {.name = "warmup", .target = &warmup, .range = Range::closed(0, Step::kMost)}}}});
   expect_misuse([&] { options.parse({"--every", "0it"}); }, "--every must be > 0, got 0it");
   expect_misuse([&] { options.parse({"--every=0ep"}); }, "--every must be > 0, got 0ep");
   expect_misuse([&] { options.parse({"--warmup=never"}); },

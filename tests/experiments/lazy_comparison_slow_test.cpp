@@ -198,7 +198,11 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   for (size_t i = 0; i < 7; ++i) {
     EXPECT_EQ(json.at("statements")[i].at("text"), result.statements[i].text);
     EXPECT_EQ(json.at("statements")[i].at("numbers"), result.statements[i].numbers);
-    EXPECT_EQ(json.at("statements")[i].at("holds"), result.statements[i].holds);
+    EXPECT_EQ(json.at("statements")[i].at("verdict"), verdict_text(result.statements[i].verdict));
+    for (const auto& effect : json.at("statements")[i].at("effects")) {
+      EXPECT_EQ(effect.at("values").size(), 2u);
+      EXPECT_TRUE(effect.at("least").is_number());
+    }
   }
   for (const std::string seed : {"/seed0", "/seed3"}) {
     EXPECT_TRUE(fs::exists(out + seed + "/kernel.safetensors"));
@@ -209,21 +213,21 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   }
   EXPECT_TRUE(fs::exists(out + "/figures/test.gp"));
   // Norms of several seeds are drawn as a part of their start.
-  EXPECT_NE(read_file(out + "/figures/test.gp").find("|_F, relative to"), std::string::npos);
+  EXPECT_NE(read_file(out + "/figures/test.gp").find("|{/:Bold W}(0)|_F"), std::string::npos);
   const auto table = read_file(out + "/figures/test.csv");
-  const auto row = table.find("\n\"First-layer weights\",");
+  const auto row = table.find("\n\"Norm of the first-layer weights\",");
   ASSERT_NE(row, std::string::npos);
   const auto first = table.substr(row + 1, table.find('\n', row + 1) - row - 1);
   EXPECT_TRUE(first.ends_with(",0,1,1,1,")) << first;
   // A statement's number by hand: the trace at the end, of both seeds, with noise and without.
-  bool holds = true;
+  double sum = 0;
   for (const std::string seed : {"/seed0", "/seed3"}) {
     const auto last = [&](const std::string& run) {
       return report::read_metrics(out + seed + run).at("ntk_trace_ratio").values.back();
     };
-    holds = holds && last("/noise") < last("/clean");
+    sum += 1 - last("/noise") / last("/clean");
   }
-  EXPECT_EQ(result.statements[5].holds, holds);
+  EXPECT_DOUBLE_EQ(result.statements[5].effects[0].mean, sum / 2);
   EXPECT_NE(result.statements[5].text.find("kernel shrinks"), std::string::npos);
   // The learning rate is the part of the largest stable one that was asked for.
   const auto kernel = load_tensors(out + "/seed3/kernel.safetensors").at("ntk_train");

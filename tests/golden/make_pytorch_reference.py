@@ -13,7 +13,7 @@ the bits of each parameter shows whether that still holds. Per case NAME the fil
   NAME.gradient_norms  F64 [P]      in fp64: in fp32 a ReLU at its kink flips by rounding (3e-3 between PyTorch's own layouts)
   NAME.losses          F64 [20]     before each step of SGD from the initial weights (cases in TRAINED)
   metadata NAME.parameters          the names, comma-separated, in the order of [P]; NAME.count: number of parameters
-All else in fp32, but for the losses of resnet20, which are in fp64: in fp32 rounding grows tenfold a step at a learning rate at
+All else is in fp32, except the losses of resnet20, which are in fp64: in fp32 rounding grows tenfold a step at a learning rate at
 which weight decay shows. For the same reason resnet18 has a small one. The images are uint8 noise around one colour a class: x = (p - 128) / 64.
 """
 import pathlib

@@ -60,8 +60,9 @@ TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.out.find("hessian_top_2 "), std::string::npos);
   EXPECT_NE(result.out.find("hessian_density_x"), std::string::npos);
-  EXPECT_NE(result.out.find("written: " + run + "/measure-4.json"), std::string::npos);
-  const auto json = read_json_file(run + "/measure-4.json");
+  EXPECT_NE(result.out.find("written: " + run + "/measure-4-samples=16-top=2.json"),
+            std::string::npos);
+  const auto json = read_json_file(run + "/measure-4-samples=16-top=2.json");
   EXPECT_EQ(json.at("step"), 4);
   EXPECT_EQ(json.at("epoch"), 2.0);
   EXPECT_GT(json.at("values").at("hessian_top_1"), json.at("values").at("hessian_top_2"));
@@ -76,6 +77,52 @@ TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
   ASSERT_EQ(run_program({"measure", run, "--checkpoint", "2", "--measure", "sharpness"}).exit_code,
             0);
   EXPECT_TRUE(std::filesystem::exists(run + "/measure-2.json"));
+}
+
+TEST(MeasureCommand, ASecondCallKeepsTheNumbersOfTheFirst) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  const auto measure = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"measure", run, "--threads", "1", "--measure"});
+    const auto result = run_program(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  };
+  measure({"test"});
+  auto json = read_json_file(run + "/measure-4.json");
+  json["values"]["test_loss"] = 77;
+  write_file(run + "/measure-4.json", json.dump());
+  measure({"weight-norm"});
+  json = read_json_file(run + "/measure-4.json");
+  EXPECT_EQ(json.at("values").at("test_loss"), 77);
+  EXPECT_TRUE(json.at("values").contains("weight_norm"));
+  measure({"test"});  // the same name is replaced
+  EXPECT_LT(read_json_file(run + "/measure-4.json").at("values").at("test_loss"), 70);
+  measure({"sharpness", "--rho", "0.1"});
+  measure({"sharpness", "--rho", "0.1", "--split", "test"});
+  EXPECT_FALSE(read_json_file(run + "/measure-4.json").at("values").contains("sharpness"));
+  EXPECT_NE(
+      read_json_file(run + "/measure-4-rho=0.1.json").at("values").at("sharpness"),
+      read_json_file(run + "/measure-4-split=test-rho=0.1.json").at("values").at("sharpness"));
+  ASSERT_EQ(run_program(train_words(run, {"--overwrite"})).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(run + "/measure-4-rho=0.1.json")) << "a file of the run";
+}
+
+TEST(MeasureCommand, WhatIsNotFiniteIsAFailure) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  const auto result = run_program(
+      {"measure", run, "--measure", "test,sharpness", "--rho", "1e30", "--threads", "1"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.err,
+            "unlazy: measure: sharpness is not finite (null in the file): the loss overflows "
+            "there. For the sharpness measurements take a smaller --rho; else look at the weights "
+            "of the checkpoint\n");
+  EXPECT_EQ(result.out.find("nan"), std::string::npos) << result.out;
+  const auto values = read_json_file(run + "/measure-4-rho=1e+30.json").at("values");
+  EXPECT_TRUE(values.at("sharpness").is_null());
+  EXPECT_TRUE(values.at("test_loss").is_number());
 }
 
 TEST(MeasureCommand, SaysWhatIsWrong) {
@@ -153,11 +200,12 @@ TEST(LandscapeCommand, DrawsAPlaneAndALine) {
   landscape({"--out", scratch / "a"});
   landscape({"--out", scratch / "b"});
   landscape({"--out", scratch / "c", "--direction-seed", "1"});
-  const auto csv = read_file(scratch / "a/plane-run-4.csv");
-  EXPECT_EQ(csv, read_file(scratch / "b/plane-run-4.csv")) << "the same seed, the same picture";
-  EXPECT_NE(csv, read_file(scratch / "c/plane-run-4.csv"));
+  const auto csv = read_file(scratch / "a/plane-run-4-points=5-samples=16.csv");
+  EXPECT_EQ(csv, read_file(scratch / "b/plane-run-4-points=5-samples=16.csv"))
+      << "the same seed, the same picture";
+  EXPECT_NE(csv, read_file(scratch / "c/plane-run-4-points=5-samples=16-direction-seed=1.csv"));
   EXPECT_EQ(count(csv, "\n\"Training loss\","), 26);  // 25 points and the checkpoint
-  const auto plane = read_json_file(scratch / "a/plane-run-4.json");
+  const auto plane = read_json_file(scratch / "a/plane-run-4-points=5-samples=16.json");
   EXPECT_EQ(plane.at("values").at("train_loss").size(), 5u);
   EXPECT_EQ(plane.at("bn-statistics"), "fixed");
   EXPECT_LT(std::abs(plane.at("cosine").get<double>()), 0.1);
@@ -167,18 +215,38 @@ TEST(LandscapeCommand, DrawsAPlaneAndALine) {
                 .exit_code,
             0);
   ASSERT_EQ(run_program({"measure", run, "--measure", "test", "--threads", "1"}).exit_code, 0);
-  EXPECT_EQ(read_json_file(scratch / "d/plane-run-4.json").at("values").at("test_loss")[1][1],
+  EXPECT_EQ(read_json_file(scratch / "d/plane-run-4-points=3-samples=0-split=test.json")
+                .at("values")
+                .at("test_loss")[1][1],
             read_json_file(run + "/measure-4.json").at("values").at("test_loss"));
 
   const auto out = landscape({"--to", other});
   EXPECT_NE(out.find("barrier of the test loss: "), std::string::npos) << out;
-  const auto line = read_json_file(run + "/figures/line-run-4-other-4.json");
+  const auto line = read_json_file(run + "/figures/line-run-4-other-4-points=5-samples=16.json");
   EXPECT_EQ(line.at("to").at("run"), other);
   EXPECT_EQ(line.at("steps"), (std::vector<double>{-0.5, 0, 0.5, 1, 1.5}));
   EXPECT_EQ(line.at("values").at("test_accuracy").size(), 5u);
   landscape({"--checkpoint", "2", "--to-checkpoint", "4"});
-  EXPECT_TRUE(std::filesystem::exists(run + "/figures/line-run-2-run-4.csv"));
+  EXPECT_TRUE(std::filesystem::exists(run + "/figures/line-run-2-run-4-points=5-samples=16.csv"));
   EXPECT_EQ(read_file(run + "/checkpoints/00000004/model.safetensors"), model);
+  // A run of the same name elsewhere.
+  std::filesystem::create_directories(scratch / "far");
+  std::filesystem::rename(other, scratch / "far/run");
+  landscape({"--to", scratch / "far/run"});
+  EXPECT_TRUE(
+      std::filesystem::exists(run + "/figures/line-run-4-far_run-4-points=5-samples=16.csv"));
+}
+
+TEST(LandscapeCommand, ARunsNameIsNoCommandOfGnuplot) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "x\nsystem(\"touch pwned\")";
+  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  const auto result = run_program({"landscape", run, "--points", "2", "--samples", "16",
+                                   "--threads", "1", "--out", scratch / "figures"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(scratch / "figures/pwned"));
+  EXPECT_TRUE(std::filesystem::exists(
+      scratch / "figures/plane-x system(\"touch pwned\")-4-points=2-samples=16.gp"));
 }
 
 TEST(LandscapeCommand, SaysWhatIsWrong) {

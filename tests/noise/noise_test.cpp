@@ -310,13 +310,16 @@ TEST(NoiseOptions, TheSizeIsNotLeftOut) {
   };
   for (const auto& entry : registry().entries()) {
     if (entry.name == "none") continue;
-    const bool is_for_targets = make_noise({.options = {.kind = entry.name, .rate = 0.1},
-                                            .num_classes = 10})
-                                    ->is_for_targets();
+    const bool is_for_targets =
+        make_noise({.options = {.kind = entry.name, .rate = 0.1}, .num_classes = 10})
+            ->is_for_targets();
     const std::string size = is_for_targets ? "--noise-sigma" : "--noise-rate";
-    expect_misuse([&] { take({"--noise", entry.name}); },
-                  "--noise " + entry.name + " needs " + size + ", such as " + size + " 0.1; give " +
-                      size + " 0 if you mean none");
+    expect_misuse(
+        [&] {
+          take({"--noise", entry.name});
+        },
+        "--noise " + entry.name + " needs " + size + ", such as " + size + " 0.1; give " + size +
+            " 0 if you mean none");
     take({"--noise", entry.name, size, "0"});
   }
   take({"--noise", "none"});

@@ -65,6 +65,35 @@ TEST(FlatParameters, Bf16NetworkSeesRoundedMasterWeightsAndFullNormalisation) {
   EXPECT_EQ(parameters["bn1.weight"][0].item<float>(), 1.00390625f);
 }
 
+TEST(FlatParameters, InMasterPrecisionTheNetworkSeesTheMasterItself) {
+  const auto model = resnet20();
+  FlatParameters flat(model->module(), c10::kCPU, c10::kBFloat16);
+  const auto parameters = model->module().named_parameters();
+  const auto& weight = parameters["layer1.0.conv1.weight"];
+  flat.values().fill_(1.00390625);  // 1 + 2^-8, which bf16 rounds to 1
+  flat.publish();
+  EXPECT_EQ(flat.compute_dtype(), c10::kBFloat16);
+  {
+    const FlatParameters::MasterPrecision master(flat);
+    EXPECT_EQ(flat.compute_dtype(), c10::kFloat);
+    for (const auto& parameter : model->module().parameters()) {
+      EXPECT_EQ(parameter.scalar_type(), c10::kFloat);
+      EXPECT_TRUE((parameter == 1.00390625).all().item<bool>());
+    }
+    flat.zero_gradients();
+    (weight * 1.00390625).sum().backward();
+    flat.collect_gradients(/*is_first=*/true);
+    EXPECT_EQ(flat.gradients().max().item<float>(), 1.00390625f);
+    flat.values().fill_(2.5);
+    flat.publish();
+    EXPECT_TRUE((weight == 2.5).all().item<bool>());
+  }
+  EXPECT_EQ(weight.scalar_type(), c10::kBFloat16);
+  EXPECT_TRUE((weight == 1).all().item<bool>()) << "the copy was written meanwhile";
+  flat.publish();
+  EXPECT_TRUE((weight == 2.5).all().item<bool>());
+}
+
 // The gradients of two halves of a batch, added, are those of the whole (no normalisation, so that
 // samples do not interact).
 TEST(FlatParameters, CollectsGradientsOfSeveralPasses) {

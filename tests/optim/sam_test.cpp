@@ -1,4 +1,6 @@
 // SAM, ASAM, GSAM: by hand, and against their bases bit for bit.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
@@ -164,7 +166,7 @@ TEST(Sam, GroupsHaveTheirOwnPerturbations) {
   EXPECT_EQ(after_one_step(options, centers), after_one_step(options_of("sam"), centers));
 }
 
-// Momentum, decay of weights only and clipping are the base's business.
+// Options that the base optimizer handles: momentum, decay of weights only, and clipping.
 OptimizerOptions busy(const std::string& name, const std::string& base = "sgd") {
   auto options = options_of(name, base == "sgd" ? 0.9 : 0);
   options.nesterov = base == "sgd";
@@ -184,11 +186,13 @@ Vector after_steps(const OptimizerOptions& options, c10::ScalarType dtype, doubl
   return values_of(problem.flat());
 }
 
+// In bf16 training the second gradient is that of the fp32 master, so the base is too.
 TEST(Sam, ZeroRhoIsTheBaseBitForBit) {
   for (const auto& entry : base_registry().entries()) {
     for (const auto dtype : {c10::kDouble, c10::kFloat, c10::kBFloat16}) {
       SCOPED_TRACE(entry.name + " " + c10::toString(dtype));
-      const auto base = after_steps(busy(entry.name, entry.name), dtype, 0, true);
+      const auto master = dtype == c10::kBFloat16 ? c10::kFloat : dtype;
+      const auto base = after_steps(busy(entry.name, entry.name), master, 0, true);
       for (const std::string name : {"sam", "asam", "gsam"}) {
         EXPECT_EQ(after_steps(busy(name, entry.name), dtype, 0, true), base) << name;
         EXPECT_NE(after_steps(busy(name, entry.name), dtype, kRho, true), base) << name;
@@ -268,6 +272,38 @@ TEST(Sam, SecondPassIsAtThePerturbedMasterAndTheWayBackIsExact) {
     EXPECT_TRUE(at::equal(problem.flat().values(), before));
     EXPECT_TRUE(problem.passes[0].updates_statistics);
     EXPECT_FALSE(problem.passes[1].updates_statistics);
+  }
+}
+
+// bf16 has 8 significant bits: next to a weight of 3 it knows no other within 0.008, which is most
+// of what a radius of 0.01 asks for.
+TEST(Sam, InBf16TheNetworkSeesTheWholePerturbation) {
+  for (const std::string name : {"sam", "asam", "gsam"}) {
+    Quadratic problem(c10::kBFloat16, {0.37});
+    const GradientPass inner = problem.gradient();
+    std::vector<at::Tensor> seen;  // by the network: all its parameters in one
+    const GradientPass spy = [&](bool updates, const Span& samples) {
+      std::vector<at::Tensor> parts;
+      for (const auto& parameter : problem.parameters())
+        parts.push_back(parameter.detach().flatten().to(c10::kDouble));
+      seen.push_back(at::cat(parts));
+      inner(updates, samples);
+    };
+    make_optimizer(options_of(name), problem.flat())->step(spy, problem.inputs(0, 0.01));
+    ASSERT_EQ(seen.size(), 2u);
+    Quadratic fine(c10::kFloat, {0.37});
+    at::Tensor wanted;
+    const GradientPass fine_inner = fine.gradient();
+    const GradientPass fine_spy = [&](bool updates, const Span& samples) {
+      wanted = fine.flat().values().to(c10::kDouble);
+      fine_inner(updates, samples);
+    };
+    make_optimizer(options_of(name), fine.flat())->step(fine_spy, fine.inputs(0, 0.01));
+    // The start is exact in bf16, so that only the gradient there is rounded, by 2^-9 at most.
+    EXPECT_LT((seen[1] - wanted).norm().item<double>(), 0.01 / 128) << name;
+    // Afterwards it looks at its bf16 copy again.
+    for (const auto& parameter : problem.parameters())
+      EXPECT_EQ(parameter.scalar_type(), c10::kBFloat16) << name;
   }
 }
 

@@ -143,11 +143,7 @@ TEST(AdamW, RefusesBetasThatNeverForget) {
   OptimizerOptions options;
   Options table("train", {describe(options)});
   for (const std::string flag : {"--adam-beta1", "--adam-beta2"}) {
-    expect_misuse(
-        [&] {
-          table.parse({flag, "1"});
-        },
-        flag + " must be in [0, 1), got 1");
+    expect_misuse([&] { table.parse({flag, "1"}); }, flag + " must be in [0, 1), got 1");
   }
 }
 

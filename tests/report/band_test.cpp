@@ -10,6 +10,19 @@ namespace {
 
 using Vector = std::vector<double>;
 
+TEST(Band, MarginIsThatOfStudentsT) {
+  const auto three = mean_of_seeds({1, 2, 3});  // s.d. 1
+  EXPECT_DOUBLE_EQ(three.mean, 2);
+  EXPECT_NEAR(three.margin, 4.303 / std::sqrt(3.0), 1e-12);
+  EXPECT_TRUE(std::isnan(mean_of_seeds({5}).margin)) << "the spread of one seed is unknown";
+}
+
+TEST(Band, NoteSaysWhatBandsAre) {
+  EXPECT_EQ(band_note(1, 1), "");
+  EXPECT_EQ(band_note(3, 3), "Lines: means over 3 seeds; bands: ± 1 s.d.");
+  EXPECT_EQ(band_note(2, 3), "Lines: means over 2 to 3 seeds; bands: ± 1 s.d.");
+}
+
 TEST(Band, IsMeanAndStandardDeviation) {
   const auto band = band_over_seeds({{{0, 5}, {1, 10}}, {{0, 5}, {2, 10}}, {{0, 5}, {6, 10}}});
   EXPECT_EQ(band.steps, (Vector{0, 5}));

@@ -180,6 +180,51 @@ TEST(Figure, WithoutGnuplotDataAndScriptStay) {
   EXPECT_TRUE(fs::exists(scratch / "two.gp"));
 }
 
+TEST(Figure, NamesThatGnuplotReadsAsSomethingElseAreRefused) {
+  testing::ScratchFolder scratch;
+  for (const std::string name : {"|touch pwned", "<touch pwned", "-", "a/b", "a\nb", ""}) {
+    auto figure = two_panels();
+    figure.name = name;
+    EXPECT_THROW(write_figure(scratch.path(), figure), Error) << name;
+  }
+}
+
+// What is drawn behind the colour bar must not make it paler than the map.
+TEST(Figure, TheColourBarIsAsDarkAsTheMap) {
+  testing::ScratchFolder scratch;
+  write_figure(scratch.path(), map_of({0.3, 1, 3, 30}));
+  const auto script = read_file(scratch / "map.gp");
+  EXPECT_LT(script.find("set style fill solid 1 noborder\n"), script.find("set colorbox"));
+}
+
+TEST(Figure, APanelWithoutPointsIsDrawnAndNamed) {
+  testing::ScratchFolder scratch;
+  auto figure = two_panels();
+  figure.panels[1].series = {{.label = "gone", .x = {}, .y = {}}};
+  figure.panels[0].series[0] = {.label = "single", .x = {0}, .y = {1}};
+  figure.panels[0].series[1] = {.label = "none", .x = {1, 2}, .y = {0, NAN}};  // on a log axis
+  figure.panels[0].x_high = 0;
+  EXPECT_EQ(empty_panels(figure), std::vector<std::string>{"Cloud"});
+  write_figure(scratch.path(), figure);
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  draw_figures(scratch.path(), {"two"});
+  const auto svg = read_file(scratch / "two.svg");
+  EXPECT_NE(svg.find("no points: gone"), std::string::npos);
+  EXPECT_NE(svg.find("no points: none"), std::string::npos);
+}
+
+TEST(Figure, AHalfPictureGetsNoName) {
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  testing::ScratchFolder scratch;
+  write_file(scratch / "half.gp", "set print 'half.svg'.ending\nprint '<svg>'\n");
+  write_file(scratch / "half.png", "of older data");
+  EXPECT_THROW(draw_figures(scratch.path(), {"half"}), Error);
+  std::string names;
+  for (const auto& entry : fs::directory_iterator(scratch.path()))
+    names += entry.path().filename().string();
+  EXPECT_EQ(names, "half.gp");
+}
+
 TEST(Figure, RefusesListsOfDifferentLengths) {
   testing::ScratchFolder scratch;
   Figure figure{.name = "bad",

@@ -1,5 +1,5 @@
-// unlazy bench linearise: the network of the NTK literature on a few images. What a step of
-// gradient descent, the empirical kernel and a step of the linearised network cost.
+// unlazy bench linearise: the cost of a step of gradient descent, of the empirical kernel and of a
+// step of the linearised network, for the network of the NTK literature on a few images.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
@@ -142,7 +142,7 @@ class BenchLinearise : public Command {
                    {OptionTable("Benchmark", {{.name = "blocks",
                                                .target = &blocks_,
                                                .range = Range::at_least(1),
-                                               .help = "Residual blocks a group."},
+                                               .help = "Residual blocks per group."},
                                               {.name = "width-factor",
                                                .target = &width_factor_,
                                                .range = Range::at_least(1),
@@ -155,12 +155,12 @@ class BenchLinearise : public Command {
                                               {.name = "rounds",
                                                .target = &rounds_,
                                                .range = Range::at_least(1),
-                                               .help = "Times that each is measured."},
+                                               .help = "How many times to measure each."},
                                               {.name = "ntk-memory",
                                                .target = &memory_,
                                                .range = Range::at_least(1),
                                                .unit = "MiB",
-                                               .help = "Memory for computing the kernel."}}),
+                                               .help = "Memory limit for computing the kernel."}}),
                     describe(compute_)}};
 };
 

@@ -1,7 +1,8 @@
 // unlazy bench prune: a level of a one-shot pruning curve, which is one mask and one pass over the
-// test images. The peer is the loop that a PyTorch user writes (prune_torch.py), which sorts the
-// weights anew at each level. By CPU time too, so that other programs disturb little; the floor is
-// the multiply-adds of the network at the rate of a large matrix product in the same precision.
+// test images. It is compared with the loop that a PyTorch user writes (prune_torch.py), which
+// sorts the weights again at each level. CPU time is shown too, since other programs disturb it
+// little. The floor is the multiply-adds of the network at the rate of a large matrix product in
+// the same precision.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>

@@ -1,9 +1,9 @@
-// unlazy bench sparse: does an unstructured mask make a layer faster on this CPU? Layers of
-// resnet18 and of an mlp, dense against compressed rows (CSR) of the same weights:
-//   dense   the convolution or product as networks here compute it, zeros and all
-//   CSR     sparse matrix times dense matrix (for a convolution: of the unfolded patches, whose
-//           unfolding is counted)
-// By CPU time, so that other programs disturb little; the best of several.
+// unlazy bench sparse: does an unstructured mask make a layer faster on this CPU? Compares layers
+// of resnet18 and of an mlp, dense and as compressed rows (CSR) of the same weights:
+//   dense   the convolution or product as networks here compute it, with all zeros
+//   CSR     sparse matrix times dense matrix (for a convolution: of the unfolded patches; the time
+//           of unfolding is included)
+// Measured in CPU time, which other programs disturb little; the best of several.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/conv2d.h>
@@ -142,7 +142,7 @@ class BenchSparse : public Command {
                    {OptionTable("Benchmark", {{.name = "rounds",
                                                .target = &rounds_,
                                                .range = Range::at_least(1),
-                                               .help = "Times that each is measured."},
+                                               .help = "How many times to measure each."},
                                               {.name = "threads",
                                                .target = &threads_,
                                                .range = Range::closed(1, 1024),

@@ -1,6 +1,6 @@
-// unlazy bench synthetic: nanoseconds a step of the two-layer linear network (fp64, one sample a
-// step, random numbers included). Floor: 2 (d + 1)^2 multiply-adds a step at the machine's rate,
-// measured here on registers alone.
+// unlazy bench synthetic: nanoseconds per step of the two-layer linear network (fp64, one sample
+// per step, random numbers included). The floor is 2 (d + 1)^2 multiply-adds per step at the
+// machine's rate, measured here on registers alone.
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -40,8 +40,8 @@ class BenchSynthetic : public Command {
   std::string description() const override {
     return "Times steps of label-noise-sgd and sam on one core, and many seeds on all cores, and "
            "prints the best and the median of the rounds.\n"
-           "The peer is a JAX scan over the m neurons: run linear_net.py (pip install \"jax<0.11\" "
-           "numpy) on the same machine, in turns with this.";
+           "To compare with a JAX scan over the m neurons, run linear_net.py (pip install "
+           "\"jax<0.11\" numpy) on the same machine, in turns with this.";
   }
 
   int run(const std::vector<std::string>& words) override {
@@ -148,7 +148,7 @@ class BenchSynthetic : public Command {
                                                .target = &choice_.width,
                                                .range = Range::closed(1, 1e7),
                                                .unit = "neurons",
-                                               .help = "Neurons m."},
+                                               .help = "Number of neurons m."},
                                               {.name = "dim",
                                                .target = &choice_.dim,
                                                .range = Range::closed(1, 1000),
@@ -156,19 +156,19 @@ class BenchSynthetic : public Command {
                                               {.name = "samples",
                                                .target = &choice_.samples,
                                                .range = Range::closed(1, 1e6),
-                                               .help = "Training samples n."},
+                                               .help = "Number of training samples n."},
                                               {.name = "steps",
                                                .target = &choice_.steps,
                                                .range = Range::closed(1000, 1e10),
-                                               .help = "Steps a round."},
+                                               .help = "Steps per round."},
                                               {.name = "rounds",
                                                .target = &choice_.rounds,
                                                .range = Range::closed(1, 1000),
-                                               .help = "Rounds."},
+                                               .help = "Number of rounds."},
                                               {.name = "seeds",
                                                .target = &choice_.seeds,
                                                .range = Range::closed(1, 10000),
-                                               .help = "Seeds of the run on all cores."}})}};
+                                               .help = "Seeds run on all cores."}})}};
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // unlazy bench train: the whole training step (augmentation, noise, forward, backward, update), on
-// random images of CIFAR's size. The peer is the same step in PyTorch without augmentation and
-// noise.
+// random images of CIFAR's size. The same step in PyTorch, to compare with, has no augmentation and
+// no noise.
 
 #include <algorithm>
 #include <chrono>

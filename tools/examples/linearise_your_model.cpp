@@ -1,5 +1,6 @@
-// How lazy is a network of your own? Its neural tangent kernel, the largest learning rate that its
-// linearisation bears, and its distance from that linearisation while both train.
+// How lazy is a network of your own? Prints its neural tangent kernel's spectrum, the largest
+// stable learning rate of its linearisation, and its distance from that linearisation while both
+// train.
 #include <torch/nn.h>
 #include <torch/optim/sgd.h>
 

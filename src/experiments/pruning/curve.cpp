@@ -103,8 +103,8 @@ std::vector<OptionTable> describe(PruneOptions& o) {
       "Pruning",
       {{.name = "run",
         .target = &o.run,
-        .help = "Folder of the run whose newest checkpoint is pruned; its options hold unless "
-                "given anew. Without it and without --weights a network is trained first.",
+        .help = "Folder of the run whose newest checkpoint is pruned; its options apply unless you "
+                "give them again. Without --run and --weights a network is trained first.",
         .role = Role::kSource,
         .is_common = true},
        {.name = "protocol",
@@ -118,13 +118,14 @@ std::vector<OptionTable> describe(PruneOptions& o) {
         .choices = prune::filter_scores()},
        {.name = "recalibrate-bn",
         .target = &o.recalibrate_bn,
-        .help = "one-shot and filters: compute BatchNorm's running statistics anew at each level.",
+        .help = "one-shot and filters: recompute BatchNorm's running statistics at each level.",
         .is_common = true},
        {.name = "recalibrate-batches",
         .target = &o.recalibrate_batches,
         .range = Range::at_least(1),
         .unit = "batches",
-        .help = "Training batches that --recalibrate-bn averages over, at most an epoch."},
+        .help =
+            "Number of training batches that --recalibrate-bn averages over, at most one epoch."},
        {.name = "fine-tune",
         .target = &o.fine_tune,
         .range = Range::left_open(0, Step::kMost),
@@ -142,14 +143,16 @@ std::vector<OptionTable> describe(PruneOptions& o) {
         .role = Role::kSource},
        {.name = "save-weights",
         .target = &o.save_weights,
-        .help = "Write mask and pruned weights of each level, OUT/level-NN/*.safetensors.",
+        .help =
+            "Write the mask and the pruned weights of each level to OUT/level-NN/*.safetensors.",
         .role = Role::kOutput,
         .is_common = true},
        {.name = "gradient-batches",
         .target = &o.gradient_batches,
         .range = Range::at_least(1),
         .unit = "batches",
-        .help = "Training batches that --criterion gradient takes the gradient of."}});
+        .help =
+            "Number of training batches on which --criterion gradient computes the gradient."}});
   return {table, prune::describe(o.criterion), prune::describe(o.levels)};
 }
 

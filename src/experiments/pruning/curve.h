@@ -1,5 +1,5 @@
-// Accuracy against remaining weights: from a trained network to a curve. What happens at each level
-// is up to a protocol: protocol.h, and a file here for each.
+// Accuracy against remaining weights: from a trained network to a curve. A protocol decides what
+// happens at each level (protocol.h, and one file here for each protocol).
 #pragma once
 
 #include <cstdint>
@@ -35,12 +35,12 @@ std::vector<OptionTable> describe(PruneOptions& options);
 
 /// One density of a curve.
 struct CurveLevel {
-  double target = 1;          // the density asked for, of the layers that may be pruned
-  double density = 1;         // convolution and linear weights left, of all of them
-  int64_t weights = 0;        // convolution and linear weights left
-  int64_t parameters = 0;     // all parameters left, biases and normalisation included
-  int64_t multiply_adds = 0;  // of one image
-  double speed_up = 1;        // multiply-adds of the whole network over these: the bound in theory
+  double target = 1;              // the density asked for, of the layers that may be pruned
+  double density = 1;             // convolution and linear weights left, of all of them
+  int64_t weights = 0;            // convolution and linear weights left
+  int64_t parameters = 0;         // all parameters left, biases and normalisation included
+  int64_t multiply_adds = 0;      // of one image
+  double speed_up = 1;            // multiply-adds of the whole network / these: an upper bound
   double loss = 0, accuracy = 0;  // on the test set
   double seconds = 0;             // of pruning and evaluation, not of training
   double images_per_second = 0;   // of evaluation, as measured
@@ -52,16 +52,16 @@ using Settings = std::map<std::string, std::string>;
 
 struct PruningCurve {
   std::string run;       // folder or file of the weights
-  std::string label;     // "flip 0.1": what to call it among others
+  std::string label;     // "flip 0.1": its name in a comparison
   std::string protocol;  // "one-shot", "one-shot-recalibrated", "imp", ...
   std::string criterion;
   std::string precision;  // of evaluation
   int64_t seed = 0;
-  Settings settings;  // all else that it was made with (pruning_settings.h)
+  Settings settings;  // everything else it was made with (pruning_settings.h)
   std::vector<CurveLevel> levels;
 };
 
-/// "one-shot-recalibrated", "imp-layer-magnitude": protocol and criterion in a word.
+/// "one-shot-recalibrated", "imp-layer-magnitude": protocol and criterion in one word.
 std::string protocol_name(const PruneOptions& options);
 
 /// The folder of a curve when --out is empty: RUN/prune-PROTOCOL, or runs/prune-PROTOCOL-MODEL-...
@@ -69,16 +69,17 @@ std::string default_out(const train::TrainOptions& base, const PruneOptions& opt
 
 /// Makes the curve and writes it into the folder `base.run.out` (or default_out()):
 ///   config.json, curve.json, curve.csv, layers.csv (per-layer densities),
-///   level-NN/mask.safetensors, with save_weights level-NN/model.safetensors, and for protocols
-///   that train level-NN/train, a run directory
-/// `base`: how the run was trained; with its --weights and no --run those weights are pruned; with
-/// neither, the network is trained first, in OUT/dense. With base.run.resume an interrupted curve
-/// goes on: finished trainings and measured levels are taken as they are, a training that was
-/// stopped is resumed. Throws misuse Errors for options that exclude each other or are not those
-/// that a resumed curve was begun with, and Error for a run without the checkpoint that is needed.
-/// When interrupted the curve has the levels that were done, which are in OUT/unfinished.
-/// `sweep`: the protocols of the curves that are made with the same options, which may hold what
-/// another of them reads; empty: this one alone.
+///   level-NN/mask.safetensors
+///   level-NN/model.safetensors, with save_weights
+///   level-NN/train, a run directory, for protocols that train
+/// `base` says how the run was trained. With its --weights and no --run, those weights are pruned;
+/// with neither, the network is trained first, in OUT/dense. With base.run.resume an interrupted
+/// curve continues: finished trainings and measured levels are kept, and a stopped training is
+/// resumed. Throws misuse Errors for options that exclude each other or differ from those that a
+/// resumed curve was begun with, and Error for a run without the checkpoint that is needed. When
+/// interrupted, the curve has the levels that were done, which are in OUT/unfinished.
+/// `sweep`: the protocols of all curves that are made with the same options, which may include
+/// options that only another of them reads; empty: this one alone.
 struct CurveResult {
   PruningCurve curve;
   train::Outcome outcome = train::Outcome::kDone;

@@ -1,5 +1,5 @@
-// A pruning curve in the making: its folder, what it is pruned from, and what was there before an
-// interrupt. The levels themselves are made by a protocol, which is handed this.
+// A pruning curve while it is made: its folder, the network that is pruned, and what existed before
+// an interrupt. A protocol makes the levels themselves and gets this object.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@
 
 namespace unlazy::experiments {
 
-/// Seconds since it was made, and those `before`.
+/// Counts seconds from when it was made, plus `before`.
 class Stopwatch {
  public:
   explicit Stopwatch(double before = 0) : before_(before) {}
@@ -35,7 +35,7 @@ std::string level_folder(const std::string& curve, size_t level);
 
 class CurveMaker {
  public:
-  /// Arguments and misuse Errors of make_pruning_curve(). `hooks` outlive this.
+  /// Same arguments and misuse Errors as make_pruning_curve(). `hooks` must outlive this.
   CurveMaker(const train::TrainOptions& base, const PruneOptions& options,
              const train::Hooks& hooks, const std::vector<std::string>& sweep);
 
@@ -56,21 +56,21 @@ class CurveMaker {
   /// The folder of level `i`.
   std::string level(size_t i) const { return level_folder(out_, i); }
 
-  /// [num_weights] what the criterion gives the network's loaded weights.
+  /// [num_weights] the criterion's scores of the network's loaded weights.
   at::Tensor scores(PrunedNetwork& network) const;
   const prune::Pool& pool() const { return pool_; }
 
   bool should_stop() const { return hooks_.should_stop && hooks_.should_stop(); }
-  /// Takes level `i` as it was measured before an interrupt; false when it was not.
+  /// Uses level `i` as it was measured before an interrupt; false if it was not measured.
   bool take_measured(size_t i);
-  /// Trains a run in `folder`; with --resume it goes on, and nothing is done when it is finished.
+  /// Trains a run in `folder`. With --resume it continues, and a finished one is left alone.
   train::Outcome run_training(train::TrainOptions options, const std::string& folder);
   /// Writes level-NN/mask.safetensors.
   void save_mask(PrunedNetwork& network, size_t i, const at::Tensor& mask) const;
-  /// Evaluates the network, whose mask was applied, as level `i`; writes its weights with
-  /// --save-weights, and adds it. `watch` has been running since the level was begun.
+  /// Evaluates the network as level `i`, after its mask was applied, and adds the level; writes its
+  /// weights with --save-weights. `watch` has been running since the level was begun.
   void measure(PrunedNetwork& network, size_t i, const Stopwatch& watch);
-  /// Adds a level to the curve, and to the file of those so far.
+  /// Adds a level to the curve, and to the file of the levels so far.
   void add_level(CurveLevel level);
 
  private:

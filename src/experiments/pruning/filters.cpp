@@ -1,6 +1,6 @@
-// Filters: whole filters inside residual blocks are removed (prune/filters.h). Each level is a
-// smaller dense network, saved as level-NN/model.safetensors with its options in
-// level-NN/config.json; densities are of those filters.
+// Filters: removes whole filters inside residual blocks (prune/filters.h). Each level is a smaller
+// dense network, saved as level-NN/model.safetensors with its options in level-NN/config.json.
+// Densities count those filters.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,5 @@
 // Protocols that train each level: an ordinary run with --mask, --weights and --start-at, so that
-// it can be repeated, resumed and looked at as any other. A level is pruned from the weights that
+// it can be repeated, resumed and inspected like any other. A level is pruned from the weights that
 // the last level ended with. Momentum starts at 0 again.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace unlazy::experiments {
 
-/// What a level's training may start from.
+/// What the training of a level may start from.
 struct LevelStart {
   const train::Experiment& experiment;  // of the run that is pruned
   std::string folder;                   // of the level; holds mask.safetensors
@@ -30,12 +30,12 @@ class TrainingProtocol : public Protocol {
   }
 
  protected:
-  /// The mask of level `i`, within `mask`, that of the level before. Here the rule of open_lth
-  /// (prune/select.h) on the weights that the last level ended with.
+  /// The mask of level `i`, within `mask`, that of the level before. This version applies the rule
+  /// of open_lth (prune/select.h) to the weights that the last level ended with.
   virtual at::Tensor next_mask(const CurveMaker& maker, PrunedNetwork& network, size_t i,
                                const at::Tensor& mask) const;
-  /// Says in `train`, the options of the run that is pruned with the level's mask, what the level
-  /// starts from and how long it trains.
+  /// Sets in `train` what the level starts from and how long it trains. `train` holds the options
+  /// of the run that is pruned, with the level's mask.
   virtual void begin(const PruneOptions& options, const LevelStart& start,
                      train::TrainOptions& train) const = 0;
 };

@@ -1,6 +1,6 @@
 // One-shot: theta(T) is pruned to each density and evaluated. With --recalibrate-bn the running
-// statistics of BatchNorm are computed anew on training data first, for pruning makes them stale.
-// All densities share one sort of the scores (prune/select.h).
+// statistics of BatchNorm, which no longer fit a pruned network, are first recomputed on training
+// data. All densities share one sort of the scores (prune/select.h).
 #include "experiments/pruning/curve_maker.h"
 #include "experiments/pruning/pruned_network.h"
 #include "prune/select.h"

@@ -1,6 +1,6 @@
-// What happens at each level of a pruning curve. Adding a protocol: a file here, and a line in
-// registry.cpp. All that other files ask of a protocol is a function below, so that none of them
-// knows its name.
+// What happens at each level of a pruning curve. To add a protocol, write a file here and add a
+// line to registry.cpp. Other files only use the functions below, so none of them knows a
+// protocol's name.
 #pragma once
 
 #include <memory>
@@ -19,19 +19,19 @@ class Protocol {
  public:
   virtual ~Protocol() = default;
 
-  /// Makes the levels of `maker.densities()` in order; those that were measured before an interrupt
-  /// are taken. `network` holds the trained weights, maker.trained(). kInterrupted when the hooks
-  /// ask to stop. The masks of the levels are nested.
+  /// Makes the levels of `maker.densities()` in order, and keeps those that were measured before an
+  /// interrupt. `network` holds the trained weights, maker.trained(). Returns kInterrupted when the
+  /// hooks ask to stop. The masks of the levels are nested.
   virtual train::Outcome make_levels(CurveMaker& maker, PrunedNetwork& network) const = 0;
 
-  /// The options that this protocol reads and others do not, by name; see check_options().
-  /// --rewind-to is none of them: a network that is trained first has a checkpoint there whatever
-  /// the protocol is.
+  /// The names of the options that this protocol reads and others do not; see check_options().
+  /// --rewind-to is not among them: a network that is trained first has a checkpoint there,
+  /// whatever the protocol is.
   virtual std::vector<std::string> options() const = 0;
-  /// Throws a misuse Error when something is missing that the protocol needs. `base`: how the
+  /// Throws a misuse Error when something is missing that the protocol needs. `base` says how the
   /// network was trained.
   virtual void check(const train::TrainOptions& base, const PruneOptions& options) const;
-  /// Does a level go back to the checkpoint of --rewind-to, which must be one of a run?
+  /// Does a level go back to the checkpoint of --rewind-to, which must belong to a run?
   virtual bool is_rewinding() const { return false; }
   /// Are levels trained, each from the one before?
   virtual bool is_trained() const { return false; }
@@ -40,15 +40,15 @@ class Protocol {
 
   /// The criterion of its masks.
   virtual std::string criterion(const PruneOptions& options) const;
-  /// What follows the protocol's name where a curve is named: "-layer-magnitude".
+  /// What is added to the protocol's name where a curve is named: "-layer-magnitude".
   virtual std::string suffix(const PruneOptions& options) const;
 };
 
 using MakeProtocol = std::unique_ptr<Protocol>();
 const Registry<MakeProtocol>& pruning_protocols();
 
-/// Throws a misuse Error when an option is not at its default that only other protocols than
-/// `protocols` (one, or those of a sweep) read.
+/// Throws a misuse Error when an option is not at its default although none of `protocols` (one, or
+/// those of a sweep) reads it and another protocol does.
 void check_options(const PruneOptions& options, const std::vector<std::string>& protocols);
 
 /// The panels of Figure 1c: the protocols that need no other curve, and "PROTOCOL-recalibrated" for

@@ -1,5 +1,5 @@
-// A trained network under one mask after another: what a pruning curve evaluates. Training happens
-// in runs of their own; this one only loads, masks, recalibrates and evaluates.
+// A trained network under one mask after another, for a pruning curve to evaluate. Training happens
+// in runs of their own; this only loads, masks, recalibrates and evaluates.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,24 +16,23 @@ namespace unlazy::experiments {
 
 class PrunedNetwork {
  public:
-  /// Builds the network and the data of `options`, whose weights, mask and start are not used, and
-  /// loads the file `weights`.
+  /// Builds the network and the data of `options` and loads the file `weights`. The weights, mask
+  /// and start of `options` are not used.
   PrunedNetwork(train::TrainOptions options, const std::string& weights);
 
-  /// Weights and statistics of a file become what masks are applied to. Throws Error when the file
-  /// does not hold this model's.
+  /// Loads the weights and statistics that masks are then applied to. Throws Error when the file is
+  /// not of this model.
   void load(const std::string& path);
-  /// What a criterion sees of the loaded weights. `gradient_batches`: batches of the training set
-  /// whose mean loss is differentiated, for criteria that need it (clean labels, no augmentation,
-  /// batch statistics).
+  /// What a criterion sees of the loaded weights. `gradient_batches`: the number of training
+  /// batches whose mean loss is differentiated, for criteria that need it (clean labels, no
+  /// augmentation, batch statistics).
   prune::Candidate candidate(const prune::Criterion& criterion, int64_t gradient_batches);
-  /// Puts the loaded weights and statistics under the mask.
+  /// Applies the mask to the loaded weights and restores the loaded statistics.
   void apply(const at::Tensor& mask);
   /// Replaces BatchNorm's running statistics by those of the first `num_batches` training batches
-  /// (at most an epoch, augmented as in training), as models::recalibrate.
+  /// (at most an epoch, augmented as in training), like models::recalibrate.
   void recalibrate(int64_t num_batches);
-  /// Test loss and accuracy, and what is left under the mask that was applied. Waits for the
-  /// device.
+  /// Test loss and accuracy, and the numbers of weights left under the mask. Waits for the device.
   CurveLevel evaluate(double target);
   /// Writes the masked weights and statistics.
   void save(const std::string& path);

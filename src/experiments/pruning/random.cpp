@@ -1,5 +1,5 @@
-// Random: imp with random masks of the same sizes, whatever --criterion is. What of imp's accuracy
-// is due to which weights stay?
+// Random: imp with random masks of the same sizes, whatever --criterion is. It shows how much of
+// imp's accuracy is due to the choice of the weights that stay.
 #include "experiments/pruning/imp.h"
 
 namespace unlazy::experiments {

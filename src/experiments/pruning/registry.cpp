@@ -19,8 +19,11 @@ const Registry<MakeProtocol>& pruning_protocols() {
            make_one_shot},
           {"fine-tune", "train for --fine-tune after each level, at the last learning rate",
            make_fine_tune},
-          {"imp", "put what is left back to --rewind-to and train again, level by level", make_imp},
-          {"lr-rewind", "keep the weights, put only the schedule back to --rewind-to, and train",
+          {"imp",
+           "set the remaining weights back to their values at --rewind-to and train again, level "
+           "by level",
+           make_imp},
+          {"lr-rewind", "keep the weights, set only the schedule back to --rewind-to, and train",
            make_lr_rewind},
           {"random", "as imp, with random masks of the same sizes", make_random},
           {"reinit", "the masks of --masks-from on a new initialisation, trained from the start",

@@ -1,6 +1,6 @@
 // Reinitialisation: the masks of an imp curve (--masks-from) on a new initialisation, trained from
-// the start. The initialisation is written, level-NN/init.safetensors. --criterion and its like
-// only name what the masks were made with.
+// the start. The initialisation is written to level-NN/init.safetensors. --criterion and its
+// options only name what the masks were made with.
 #include "core/error.h"
 #include "experiments/pruning/curve_maker.h"
 #include "experiments/pruning/level_training.h"

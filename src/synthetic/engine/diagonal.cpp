@@ -1,6 +1,7 @@
-// Diagonal linear network f = (u*u - v*v)^T x (HaoChen et al. 2021, "Shape Matters"), started at u
-// = v = init_scale, so theta = 0.
-//   grad_u = 2 u * g, grad_v = -2 v * g, g = (1/B) sum_b r_b x_b; SAM perturbs (u, v) along this.
+// Diagonal linear network f = (u*u - v*v)^T x (HaoChen et al. 2021, "Shape Matters"), started at
+// u = v = init_scale, so theta = 0.
+//   grad_u = 2 u * g,   grad_v = -2 v * g,   g = (1/B) sum_b r_b x_b
+// SAM perturbs (u, v) along this gradient.
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,5 @@
-// All m neurons, as the paper writes them: the reference for the reduction, and the oscillation of
-// Eq. 6-7, which has no reduction since a is not moved by a gradient.
+// All m neurons, as the paper writes them: the reference for the reduction. Also the oscillation of
+// Eq. 6-7, which has no reduction because a is not moved by a gradient.
 #include <algorithm>
 #include <cmath>
 

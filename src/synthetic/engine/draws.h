@@ -1,9 +1,9 @@
-// Samples and label noise of the steps, drawn many steps at a time.
+// Samples and label noise of the steps, drawn for many steps at a time.
 // Sample b of step t reads one Philox block: that of Rng(seed, Stream::kOrder, t B + b). Words 0
-// and 1 choose the sample, word 2 (and 3) the noise, so neither depends on the other, on threads or
-// on what is recorded. The index is floor(word n / 2^64): its bias is below n / 2^64. Without
-// replacement words 0 and 1 are not read: an epoch is a Fisher-Yates order from Rng(seed, kOrder)
-// past all steps.
+// and 1 choose the sample, word 2 (and 3) the noise. So samples and noise do not depend on each
+// other, on threads or on what is recorded. The index is floor(word n / 2^64); its bias is below
+// n / 2^64. Without replacement, words 0 and 1 are not used: each epoch is a Fisher-Yates order
+// from Rng(seed, kOrder) with step numbers after those of all steps.
 #pragma once
 
 #include <cstdint>

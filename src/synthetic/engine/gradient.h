@@ -1,5 +1,5 @@
-// The gradient of a batch's loss with respect to theta, the network's linear map: g = (1/B) sum_b
-// r_b x_b, r_b = x_b^T theta - y_b - eps_b.
+// The gradient of a batch's loss with respect to theta, the network's linear map:
+//   g = (1/B) sum_b r_b x_b,   r_b = x_b^T theta - y_b - eps_b
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ class Gradient {
   Gradient(const Rule& rule, const Problem& problem, uint64_t seed)
       : rule_(rule), problem_(problem), draws_(rule, problem.n, seed) {}
 
-  /// Chooses the batch and noise of a step: SAM takes two gradients of the same.
+  /// Chooses the batch and noise of a step, of which SAM takes two gradients.
   void start(int64_t step);
-  /// g [d] at theta [d]; for a full batch S theta - b. Returns the largest |r| (of g for a full
-  /// batch), not finite if any is not.
+  /// g [d] at theta [d]; for a full batch, S theta - b. Returns the largest |r| (for a full batch,
+  /// the largest |g|), which is not finite if any is not.
   double at(const double* theta, double* g) const;
 
  private:

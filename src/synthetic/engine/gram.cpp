@@ -1,9 +1,10 @@
 // The exact reduction: U = [W a] = Q Y, and the steps act on Y.
 //   SGD        M = I - c (e x^T + x e^T), c = lr r, e the unit vector of a
-//   minibatch  the same with v = (lr/B) sum_b r_b x_b in place of c x; full batch v = lr (S theta -
-//   b) SAM        perturbed point (W + s a g^T, a + s W g), s = rho / N, N^2 = |a|^2 |g|^2 + |W
-//   g|^2
-// One-sample steps run in the fused vector loop, others here. With fewer than d + 1 neurons Q = I
+//   minibatch  the same with v = (lr/B) sum_b r_b x_b in place of c x
+//   full batch the same with v = lr (S theta - b)
+//   SAM        perturbed point (W + s a g^T, a + s W g), s = rho / N,
+//              N^2 = |a|^2 |g|^2 + |W g|^2
+// One-sample steps run in the fused vector loop, others here. With fewer than d + 1 neurons, Q = I
 // and Y = U.
 #include <algorithm>
 #include <cmath>

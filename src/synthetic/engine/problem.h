@@ -1,5 +1,5 @@
 // The data of a run: inputs x ~ N(0, I_d) or from a file, a teacher theta*, targets y = theta*^T x.
-// All fp64.
+// Everything is fp64.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace unlazy::synthetic {
 
 struct Problem {
-  int64_t n = 0, d = 0, stride = 0;  // a row of inputs is `stride` numbers, zeros past d
+  int64_t n = 0, d = 0, stride = 0;  // a row of inputs has `stride` numbers, zeros after d
   Buffer inputs;                     // [n, stride]
   std::vector<double> targets;       // [n]
   std::vector<double> squares;       // [n], |x|^2
@@ -31,8 +31,7 @@ struct Problem {
   double mean_square(const double* theta, bool is_test) const;
 };
 
-/// Draws or reads the data; equal seeds give equal data. Throws Error for files that cannot be
-/// used.
+/// Draws or reads the data. Equal seeds give equal data. Throws Error for unusable files.
 Problem make_problem(const ModelOptions& options, uint64_t seed);
 
 }  // namespace unlazy::synthetic

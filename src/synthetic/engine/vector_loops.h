@@ -1,7 +1,7 @@
-// The inner loops, one version an instruction set (AVX-512, AVX2, what every machine has), chosen
-// when the program runs. A state is stored by columns: column j < d is W's j-th column over the
-// neurons, column d is a; each column has `ld` entries, a multiple of 8 with zeros past the last
-// neuron. So a neuron is a lane, and nothing is shuffled but the sums.
+// The inner loops, one version for each instruction set (AVX-512, AVX2, baseline), chosen when the
+// program runs. A state is stored by columns: column j < d is column j of W over the neurons, and
+// column d is a. Each column has `ld` entries, a multiple of 8, with zeros after the last neuron.
+// So a neuron is a lane of a vector, and only sums need shuffles.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct LoopData {
   int64_t d;
 };
 
-/// What a run of one-sample steps does.
+/// The arguments of a series of one-sample steps.
 struct LoopSteps {
   const uint32_t* index;  // [count] samples
   const double* noise;    // [count] added to the targets
@@ -27,16 +27,16 @@ struct LoopSteps {
   double rho;   // SAM's radius, 0 for none
 };
 
-/// A residual past this ends a run: the squares of it overflow soon after.
+/// A larger residual ends a run: its squares would overflow soon after.
 inline constexpr double kResidualLimit = 1e100;
 
 /// One version of the loops.
 struct VectorLoops {
   std::string name;  // "avx512", "avx2", "baseline"
-  /// One-sample steps, four at a time: the rank-1 updates of W are held back and applied in one
-  /// sweep, which also computes W x for the next four samples. `columns` [(d + 1), ld] in and out.
-  /// Returns the number of steps done; fewer than `count` when a residual passed kResidualLimit,
-  /// and then the columns are spoilt.
+  /// One-sample steps, four at a time: the rank-1 updates of W are collected and applied in one
+  /// sweep, which also computes W x for the next four samples. `columns` [(d + 1), ld] is changed
+  /// in place. Returns the number of steps done. If a residual exceeds kResidualLimit this is less
+  /// than `count`, and the columns are no longer valid.
   int64_t (*run)(double* columns, int64_t ld, const LoopData& data, const LoopSteps& steps);
   /// out[i] = sum_j columns[j][i] v[j], j < d
   void (*times)(const double* columns, int64_t ld, int64_t d, const double* v, double* out);
@@ -52,20 +52,20 @@ struct VectorLoops {
   /// is [j_count, 32]
   void (*recover)(const double* q, int64_t q_ld, int64_t k_count, const double* y, int64_t j_count,
                   double* out);
-  /// The chain of Eq. 7 for `ld` entries of a: 0 goes to +size or -size by its bit, anything else
-  /// to 0.
+  /// The chain of Eq. 7 for `ld` entries of a: 0 becomes +size or -size depending on its bit, any
+  /// other value becomes 0.
   void (*markov)(double* a, int64_t ld, const uint8_t* bits, double size);
-  /// Does `rounds` rounds of independent multiply-adds on registers and returns how many numbers
-  /// were multiplied: for the floor of benchmarks.
+  /// Does `rounds` rounds of independent multiply-adds on registers, to measure the floor for
+  /// benchmarks. Returns how many numbers were multiplied.
   double (*multiply_adds)(int64_t rounds);
-  /// Philox4x32-10 of (key; counter = (0, 0, subsequence + i)), i < count; a multiple of 8. out is
-  /// [4, count]
+  /// Philox4x32-10 of (key; counter = (0, 0, subsequence + i)) for i < count, a multiple of 8.
+  /// `out` is [4, count].
   void (*philox)(uint64_t key, const uint64_t* subsequences, int64_t count, uint32_t* out);
 };
 
 /// The fastest version that this processor can run.
 const VectorLoops& vector_loops();
-/// All that it can run, fastest first: for tests.
+/// All versions that this processor can run, fastest first, for tests.
 int64_t num_vector_loops();
 const VectorLoops& vector_loops(int64_t i);
 

@@ -1,5 +1,5 @@
-// What figures of runs share: quantities over time with their bands, the panels they are in, and
-// the title that names the setting.
+// The common part of the figures of runs: quantities over time with their bands, the panels they
+// are in, and the title that names the setting.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ class Curves {
   /// A quantity of a group of runs over time, with its band over seeds.
   report::Series series(const std::string& label, int64_t group, double Record::*value,
                         int color = -1) const;
-  /// An empty panel over all steps of a run; log_x as the records are spaced, unless given.
+  /// An empty panel over all steps of a run. log_x follows the spacing of the records unless given.
   report::Panel panel(const std::string& title, const std::string& y_label, bool log_y) const;
   report::Panel panel(const std::string& title, const std::string& y_label, bool log_y,
                       bool log_x) const;
@@ -29,8 +29,8 @@ class Curves {
   const std::vector<RunResult>& results_;
 };
 
-/// "sam: eta = 0.001, rho = 0.2, m = 1000, d = 20, |theta*| = 1; 8 seeds, mean +- s.d.", as
-/// gnuplot's enhanced text.
+/// "sam: eta = 0.001, rho = 0.2, m = 1000, d = 20, |theta*| = 1; 8 seeds, mean +- s.d.", written
+/// for gnuplot's enhanced text.
 std::string method_text(const SyntheticOptions& options, const RunResult& run);
 
 }  // namespace unlazy::synthetic

@@ -199,7 +199,13 @@ Figure norms_figure(const SyntheticOptions& options, const std::vector<RunResult
                                      [&](const auto& r) { return r.step == shot.step; });
     const auto& counts = run.histograms[static_cast<size_t>(record - run.records.begin())];
     Series s{.label = "{/:Italic t} = " + step_text(shot.step)};
-    for (size_t b = 0; b < counts.size(); ++b) {
+    // Without the empty bins at both ends, whose lines would lie on each other.
+    size_t first = 0, end = counts.size();
+    while (first < end && counts[first] == 0) ++first;
+    while (end > first && counts[end - 1] == 0) --end;
+    first -= first > 0 ? 1 : 0;
+    end += end < counts.size() ? 1 : 0;
+    for (size_t b = first; b < end; ++b) {
       const double share = static_cast<double>(counts[b]) / static_cast<double>(run.num_neurons);
       for (const double edge : {0.0, 1.0}) {  // a step a bin
         s.x.push_back((static_cast<double>(b) + edge) * run.bin_width);

@@ -12,7 +12,7 @@ namespace unlazy::synthetic {
 std::vector<report::Figure> figures(const SyntheticOptions& options,
                                     const std::vector<RunResult>& results);
 
-/// The names that figures() gives, with `#` for a number: what a run owns (train/run_dir.h).
+/// The names of all figures, with `#` for a number: the files that a run owns (train/run_dir.h).
 std::vector<std::string> figure_names();
 
 }  // namespace unlazy::synthetic

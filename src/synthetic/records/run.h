@@ -1,4 +1,4 @@
-// Runs of the grid: the engine is taken from one record to the next, and what is recorded kept.
+// Runs of the grid: moves the engine from one record to the next and keeps what is recorded.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace unlazy::synthetic {
 
-/// The network at one time. Losses are against clean targets, 1/2 r^2 or r^2 as the run's.
+/// The network at one time. Losses are against clean targets, 1/2 r^2 or r^2 as in the run.
 struct Record {
   int64_t step = 0;
   double train_loss = 0, test_loss = 0;
@@ -28,7 +28,7 @@ struct Record {
 Record summarise(const Observation& seen, const Problem& problem, double loss_factor, double ball,
                  int64_t step);
 
-/// The columns of curves.csv: every number of a Record, written once.
+/// The columns of curves.csv: every number of a Record is listed here and only here.
 struct Quantity {
   std::string name, help;
   double Record::*value;
@@ -42,7 +42,7 @@ struct NeuronRecord {
   std::vector<double> weights;  // [d + 1]: w and a; diagonal: u, v
 };
 
-/// All neurons at one time, or some thousands evenly spaced among more.
+/// All neurons at one time; if there are more than some thousands, an evenly spaced selection.
 struct Snapshot {
   int64_t step = 0;
   std::vector<int64_t> neuron;
@@ -54,7 +54,7 @@ struct RunResult {
   int64_t num_neurons = 0, d = 0;
   double teacher_norm = 0, largest_input = 0;
   std::vector<Record> records;
-  double bin_width = 0;  // of the histograms of |w_i|; the last bin holds what is larger too
+  double bin_width = 0;  // of the histograms of |w_i|; the last bin also holds larger values
   std::vector<std::vector<int64_t>> histograms;  // [records, bins]
   std::vector<NeuronRecord> neurons;
   std::vector<Snapshot> snapshots;
@@ -63,27 +63,27 @@ struct RunResult {
   double step_seconds = 0;      // spent in steps, not in records
 };
 
-/// The steps at which is recorded, from 0 to the last, ascending.
+/// The recorded steps, from 0 to the last, ascending.
 std::vector<int64_t> record_times(const SyntheticOptions& options);
 
-/// One run of resolved options. `should_stop` is asked at every record.
+/// One run with resolved options. `should_stop` is asked at every record.
 RunResult simulate(const SyntheticOptions& options, const Setting& setting,
                    const std::function<bool()>& should_stop = {});
 
-/// All runs over `threads` threads (0: all cores; fewer when the runs are so wide that memory would
-/// not do). The results do not depend on the number of threads. `on_done` is called after each run,
-/// by one thread at a time.
+/// All runs over `threads` threads (0: all cores, but fewer when memory would not suffice for very
+/// wide runs). The results do not depend on the number of threads. `on_done` is called after each
+/// run, by one thread at a time.
 std::vector<RunResult> simulate_all(
     const SyntheticOptions& options, int64_t threads,
     const std::function<void(int64_t done, int64_t total)>& on_done = {},
     const std::function<bool()>& should_stop = {});
 
-/// "synthetic: lr 0.01, sigma 4, rho 0, seed 0 diverged at step 123; ..."; empty when none did.
+/// "synthetic: lr 0.01, sigma 4, rho 0, seed 0 diverged at step 123; ..."; empty if none diverged.
 std::string divergence_message(const SyntheticOptions& options,
                                const std::vector<RunResult>& results);
 
-/// Mean and standard deviation of a quantity over the seeds of a group, at each time that all of
-/// its runs reached.
+/// Mean and standard deviation of a quantity over the seeds of a group, at each time that all its
+/// runs reached.
 report::Band band_over_seeds(const std::vector<RunResult>& results, int64_t group,
                              double Record::*value);
 

@@ -1,9 +1,9 @@
-// One-sample label noise SGD on all m neurons with an eye on every neuron at every step, for
-// Theorem 2 and Lemma 3.
-//   DeltaW_i(j) = -g_j^2 [(x_j . w_i)^2 - a_i^2 |x_j|^2], g_j = r_j (2 r_j when the loss is r^2)
-//   |w_i(T)|^2 = |w_i(0)|^2 + lr^2 sum_j DeltaW_i(j) - a_i(0)^2 + a_i(T)^2        (the identity
-//   under Theorem 2, exact)
-// The paper prints DeltaW without the brackets; only with them is the identity true.
+// One-sample label noise SGD on all m neurons that observes every neuron at every step, for Theorem
+// 2 and Lemma 3.
+//   DeltaW_i(j) = -g_j^2 [(x_j . w_i)^2 - a_i^2 |x_j|^2],   g_j = r_j (2 r_j when the loss is r^2)
+//   |w_i(T)|^2 = |w_i(0)|^2 + lr^2 sum_j DeltaW_i(j) - a_i(0)^2 + a_i(T)^2
+// The second line is the identity under Theorem 2. It is exact, but only with the brackets, which
+// the paper does not print.
 #pragma once
 
 #include "synthetic/engine/engine.h"
@@ -22,8 +22,8 @@ struct LazyProbe {
   double mean_square_residual = 0;  // E[r^2], noise included, over all steps
 };
 
-/// Runs until all neurons have left the ball, at most `most_steps`. The draws are those of the
-/// engines for this seed. REQUIRES a rule with one sample a step and rho = 0.
+/// Runs until all neurons have left the ball, but at most `most_steps`. The draws are those of the
+/// engines for this seed. Requires a rule with one sample per step and rho = 0.
 LazyProbe probe_lazy(const Rule& rule, const Problem& problem, int64_t m, double init_scale,
                      uint64_t seed, int64_t most_steps);
 

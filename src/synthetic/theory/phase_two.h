@@ -1,4 +1,4 @@
-// What Lemmas 4, 5 and 6 speak of, run as they set it up: width m = 1/sqrt(lr), the run's data.
+// The subjects of Lemmas 4, 5 and 6, run as they specify: width m = 1/sqrt(lr), the run's data.
 #pragma once
 
 #include "synthetic/engine/engine.h"
@@ -27,8 +27,8 @@ struct AlignmentProbe {
   double large_cos_min = 1;     // smallest |cos| at t3 of neurons with |w_i| >= sqrt(lr)
   int64_t num_large = 0;
 };
-/// Lemmas 5 and 6: full-batch gradient descent from max |w_i| = max |a_i| = sqrt(lr). Needs theta*
-/// != 0.
+/// Lemmas 5 and 6: full-batch gradient descent from max |w_i| = max |a_i| = sqrt(lr). Requires
+/// theta* != 0.
 AlignmentProbe probe_alignment(const Problem& problem, double lr, double rate, uint64_t seed);
 
 }  // namespace unlazy::synthetic

@@ -1,6 +1,6 @@
-// What the paper's theorem and lemmas say, measured.
-// Each claim is a row: quantity, bound, measured, verdict. A bound that constants make empty is
-// called vacuous, one whose conditions are not met is measured all the same and its conditions are
+// Measures what the paper's theorem and lemmas claim.
+// Each claim is a row: quantity, bound, measured, verdict. A bound whose constants make it empty is
+// called vacuous. A bound whose conditions are not met is measured anyway, and its conditions are
 // listed with it. Constants inside O(..) are taken as 1. C and C_data follow footnote 3.
 #pragma once
 
@@ -38,7 +38,7 @@ struct TheoryReport {
 
 /// Measures the claims for the first setting of the grid: Theorem 2, Lemma 3 and the norm identity
 /// by a run of all m neurons with the same draws (for label noise methods), Lemma 4 by the
-/// oscillation at m = 1/sqrt(lr), Lemmas 5 and 6 by gradient descent from a small start.
+/// oscillation at m = 1/sqrt(lr), and Lemmas 5 and 6 by gradient descent from a small start.
 TheoryReport check_theory(const SyntheticOptions& options, const std::vector<RunResult>& results);
 
 std::string to_text(const TheoryReport& report);

@@ -1,0 +1,112 @@
+// `unlazy report`, as a user runs it: with runs of any name, without points, without space.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "core/files.h"
+#include "report/figure.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace unlazy::report {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::run_program;
+using testing::ScratchFolder;
+
+void make_run(const std::string& folder, const std::string& rows) {
+  make_folder(folder);
+  write_file(folder + "/metrics.csv", "step,epoch,name,value\n" + rows);
+}
+
+const std::string kRows =
+    "0,0,test_loss,2\n5,1,test_loss,1\n0,0,test_accuracy,0.1\n"
+    "5,1,test_accuracy,0.2\n5,1,train_loss,2\n9,2,train_loss,1\n"
+    "0,0,distance_from_init,0\n5,1,distance_from_init,1\n";
+
+TEST(ReportCommand, ARunsNameIsNoCommandOfGnuplot) {
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  const ScratchFolder scratch;
+  const std::vector<std::string> names = {"x\nsystem(\"touch pwned\")\n#",
+                                          "y'.system('touch pwned').'", "z\\", "`touch pwned`",
+                                          "a_{b}^@&~"};
+  std::vector<std::string> words = {"report", "--figures", scratch / "figures"};
+  for (const auto& name : names) {
+    make_run(scratch / name, kRows);
+    words.push_back(scratch / name);
+  }
+  const auto result = run_program(words);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const auto& entry : fs::recursive_directory_iterator(scratch.path()))
+    EXPECT_NE(entry.path().filename(), "pwned");
+  const auto svg = read_file(scratch / "figures/curves.svg");
+  for (const char* shown : {"x system(\"touch pwned\") #", "y'.system('touch pwned').'", "z\\",
+                            "`touch pwned`", "a_{b}^@&amp;~"})
+    EXPECT_NE(svg.find(shown), std::string::npos) << shown;
+}
+
+// A file may hold 8 KiB here: the table and the script fit, the pictures do not.
+TEST(ReportCommand, AFullDiskLeavesNoHalfPicture) {
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  const ScratchFolder scratch;
+  make_run(scratch / "run", kRows);
+  const std::string report = "\"$1\" report " + scratch / "run" + " --figures " + scratch / "f";
+  const auto shell = [](const std::string& script) {
+    return testing::run_command({"bash", "-c", script, "bash", UNLAZY_PROGRAM});
+  };
+  const auto result = shell("ulimit -f 12; " + report);
+  EXPECT_EQ(result.exit_code, 1) << result.out;
+  EXPECT_NE(result.err.find("the picture is not whole; is the disk full?"), std::string::npos)
+      << result.err;
+  std::string left;
+  for (const auto& entry : fs::directory_iterator(scratch / "f"))
+    left += entry.path().extension().string();
+  EXPECT_TRUE(left == ".csv.gp" || left == ".gp.csv") << left;
+  EXPECT_EQ(shell(report).exit_code, 0);
+  EXPECT_TRUE(fs::exists(scratch / "f/curves.png"));
+  EXPECT_EQ(shell(report + " > /dev/full").exit_code, 1);
+}
+
+TEST(ReportCommand, ARunOfNoEpochsIsDrawnAndWhatIsEmptyIsSaid) {
+  const ScratchFolder scratch;
+  make_run(scratch / "run", "0,0,test_loss,2\n0,0,test_accuracy,0.1\n0,0,distance_from_init,0\n");
+  const auto result = run_program({"report", scratch / "run", "--figures", scratch / "figures"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("note: no run has points of: Training loss, noise included\n"),
+            std::string::npos)
+      << result.out;
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  EXPECT_NE(read_file(scratch / "figures/curves.svg").find("no points: run"), std::string::npos);
+}
+
+TEST(ReportCommand, AFolderOfAnotherCommandIsNamedAsOne) {
+  const ScratchFolder scratch;
+  const auto compare = scratch / "compare", synthetic = scratch / "synthetic";
+  make_run(compare + "/seed0/clean", kRows);
+  make_run(compare + "/seed0/noise", kRows);
+  make_folder(compare + "/figures");
+  write_file(compare + "/config.json", R"({"command": "compare"})");
+  make_folder(synthetic);
+  write_file(synthetic + "/config.json", R"({"command": "synthetic"})");
+  auto result = run_program({"report", compare});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err, "unlazy: " + compare +
+                            ": is a folder of unlazy compare, not a run; give its run folders, "
+                            "such as " +
+                            compare + "/seed0/clean " + compare + "/seed0/noise, or see " +
+                            compare + "/figures\n");
+  result = run_program({"report", synthetic});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err, "unlazy: " + synthetic +
+                            ": is a folder of unlazy synthetic, not a run; see what is in " +
+                            synthetic + "\n");
+  result = run_program({"report", scratch / "compare/seed0"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find(": is a folder of several runs, not a run; give its run folders"),
+            std::string::npos)
+      << result.err;
+}
+
+}  // namespace
+}  // namespace unlazy::report
