@@ -39,9 +39,14 @@ void check_balance(const Dataset& split, int64_t size, const std::string& flag) 
   }
 }
 
-Dataset subset(const Dataset& split, int64_t size, bool is_balanced, Rng rng,
+// `size` random images, or for 0 all: in the order of the source, or shuffled.
+Dataset subset(const Dataset& split, int64_t size, bool is_balanced, bool is_shuffled, Rng rng,
                const std::string& flag) {
-  if (size == 0) return split;
+  if (size == 0 && !is_shuffled) return split;
+  if (size == 0) {
+    size = split.size();
+    is_balanced = false;
+  }
   UNLAZY_CHECK_USAGE(size <= split.size(), "data: ", flag, " ", size, " is more than the ",
                      split.size(), " images there are");
   if (is_balanced) check_balance(split, size, flag);
@@ -59,58 +64,66 @@ Dataset subset(const Dataset& split, int64_t size, bool is_balanced, Rng rng,
 }  // namespace
 
 OptionTable describe(DataOptions& options) {
+  const std::vector<OnlyFor> with_folder = {{"data", {"image-folder"}}};
   return {
       "Data",
-      {
-          {.name = "data",
-           .target = &options.source,
-           .help = "Data set.",
-           .choices = sources().choices(),
-           .is_common = true},
-          {.name = "data-dir",
-           .target = &options.dir,
-           .help = "Folder of the data set; empty: searched for in $UNLAZY_DATA_DIR, data and "
-                   "~/.cache/unlazy.",
-           .role = Role::kPlace,
-           .is_common = true},
-          {.name = "train-size",
-           .target = &options.train_size,
-           .range = Range::at_least(0),
-           .unit = "images",
-           .help = "Random subset of the training images, contained in every larger one; 0: all.",
-           .is_common = true},
-          {.name = "test-size",
-           .target = &options.test_size,
-           .range = Range::at_least(0),
-           .unit = "images",
-           .help = "Random subset of the test images; 0: all."},
-          {.name = "balanced",
-           .target = &options.balanced,
-           .help = "Use equally many images of each class in the subsets."},
-          {.name = "normalize",
-           .target = &options.normalize,
-           .help = "Mean and standard deviation used to normalise the pixels.",
-           .choices = normalizations()},
-          {.name = "resize",
-           .target = &options.resize,
-           .range = Range::closed(0, 4096),
-           .unit = "pixels",
-           .help = "Image folders: scale every image to a square with this side, ignoring its "
-                   "proportions; 0: do not scale."},
-      }};
+      {{.name = "data",
+        .target = &options.source,
+        .help = "Data set.",
+        .choices = sources().choices(),
+        .is_common = true},
+       {.name = "data-dir",
+        .target = &options.dir,
+        .help = "Folder of the data set; empty: searched for in $UNLAZY_DATA_DIR, data and "
+                "~/.cache/unlazy.",
+        .role = Role::kPlace,
+        .is_common = true},
+       {.name = "train-size",
+        .target = &options.train_size,
+        .range = Range::at_least(0),
+        .unit = "images",
+        .help = "Random subset of the training images, contained in every larger one; 0: all, in "
+                "the order of the files (image folders: in a random order, a function of the "
+                "seed).",
+        .is_common = true},
+       {.name = "test-size",
+        .target = &options.test_size,
+        .range = Range::at_least(0),
+        .unit = "images",
+        .help = "Random subset of the test images; 0: all."},
+       {.name = "balanced",
+        .target = &options.balanced,
+        .help = "Use equally many images of each class in the subsets."},
+       {.name = "normalize",
+        .target = &options.normalize,
+        .help = "Mean and standard deviation used to normalise the pixels.",
+        .choices = normalizations()},
+       {.name = "resize",
+        .target = &options.resize,
+        .range = Range::closed(0, 4096),
+        .unit = "pixels",
+        .help = "Image folders: scale every image to a square with this side, ignoring its "
+                "proportions; 0: do not scale.",
+        .only_for = with_folder},
+       {.name = "max-megapixels",
+        .target = &options.max_megapixels,
+        .range = Range::closed(1, 1000),
+        .unit = "million pixels",
+        .help = "Image folders: refuse a larger image before it is decoded; a decoded image takes "
+                "3 bytes per pixel and thread.",
+        .role = Role::kPlace,
+        .only_for = with_folder}}};
 }
 
 Splits load(const DataOptions& options, uint64_t seed) {
   const auto& source = sources().find(options.source);
-  UNLAZY_CHECK_USAGE(options.resize == 0 || options.source == "image-folder",
-                     "data: --resize is for --data image-folder, not for --data ", options.source);
   UNLAZY_CHECK_USAGE(!options.balanced || options.train_size > 0 || options.test_size > 0,
                      "data: --balanced needs --train-size or --test-size");
   const RawSplits raw = source.make(options);
   Splits splits;
-  splits.train = subset(raw.train, options.train_size, options.balanced,
+  splits.train = subset(raw.train, options.train_size, options.balanced, raw.is_by_class,
                         Rng(seed, Stream::kOrder, kTrainSubset), "--train-size");
-  splits.test = subset(raw.test, options.test_size, options.balanced,
+  splits.test = subset(raw.test, options.test_size, options.balanced, raw.is_by_class,
                        Rng(seed, Stream::kOrder, kTestSubset), "--test-size");
   splits.normalization = find_normalization(options.normalize, splits.train);
   return splits;

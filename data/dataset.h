@@ -47,6 +47,7 @@ struct DataOptions {
   bool balanced = false;            // subsets with equally many of each class
   std::string normalize = "cifar";  // cifar, imagenet, computed, none
   int64_t resize = 0;               // image folders: 0 keeps sizes (and refuses a mixture)
+  int64_t max_megapixels = 64;      // image folders: a larger image is refused before decoding
 };
 OptionTable describe(DataOptions& options);
 
@@ -54,6 +55,7 @@ OptionTable describe(DataOptions& options);
 struct RawSplits {
   Dataset train;
   Dataset test;
+  bool is_by_class = false;  // class after class, as image folders are read
 };
 using LoadSource = RawSplits(const DataOptions& options);
 /// The data sources: cifar10, cifar100, cifar10-sample, image-folder.
@@ -61,8 +63,9 @@ const Registry<LoadSource>& sources();
 
 /// Reads the source, takes the random subsets that are asked for and finds the statistics. A subset
 /// is the first n samples of a random order that `seed` determines, so a smaller subset is
-/// contained in a larger one. Throws Error for missing, truncated or corrupt files, naming the
-/// file, its size and the expected size.
+/// contained in a larger one. A source that is read class by class is put into that random order
+/// even when all its images are taken, so the first n of a split always mix its classes. Throws
+/// Error for missing, truncated or corrupt files, naming the file, its size and the expected size.
 Splits load(const DataOptions& options, uint64_t seed);
 
 }  // namespace unlazy::data

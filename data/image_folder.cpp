@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <limits>
 #include <mutex>
+#include <optional>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/names.h"
+#include "data/image_size.h"
 #include "data/png.h"
 
 namespace unlazy::data {
@@ -75,22 +77,39 @@ bool is_complete_jpeg(const std::string& bytes) {
   return end != std::string::npos && (scan == std::string::npos || end > scan);
 }
 
-cv::Mat decode(const std::string& path, int64_t resize) {
-  std::string bytes = read_file(path);
+// The bytes of a file that a decoder may be given.
+std::string read_image_file(const std::string& path) {
+  constexpr uintmax_t kMost = std::numeric_limits<int>::max();  // OpenCV counts bytes in an int
+  std::error_code reason;  // a file that is not there is told by read_file()
+  const auto size = fs::file_size(path, reason);
+  UNLAZY_CHECK(reason || size <= kMost, "image-folder: ", path, " has ", size,
+               " bytes; the most is 2 GiB: make it smaller or remove it");
+  return read_file(path);
+}
+
+cv::Mat decode(const std::string& path, const DataOptions& options) {
+  std::string bytes = read_image_file(path);
+  const auto size = image_size(bytes);
+  if (size) {
+    const int64_t pixels = size->width * size->height;
+    UNLAZY_CHECK(pixels <= options.max_megapixels * 1'000'000, "image-folder: ", path, " is ",
+                 size->width, " x ", size->height, " pixels, more than --max-megapixels ",
+                 options.max_megapixels, " million; make it smaller, or raise --max-megapixels");
+  }
   cv::Mat image;
-  if (!bytes.empty() && (extension(path) == ".png" || is_complete_jpeg(bytes))) {
+  if (size && (!size->is_jpeg || is_complete_jpeg(bytes))) {
     const cv::Mat buffer(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
     try {
       image = cv::imdecode(buffer, cv::IMREAD_COLOR);
     } catch (const cv::Exception&) {
-      // A header that promises an absurd size; said below with the path.
+      // Said below with the path.
     }
   }
   UNLAZY_CHECK(!image.empty(), "image-folder: ", path, " cannot be decoded (", bytes.size(),
                " bytes); replace or remove it");
   cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
-  if (resize > 0) {
-    const auto side = static_cast<int>(resize);
+  if (options.resize > 0) {
+    const auto side = static_cast<int>(options.resize);
     const bool is_larger = image.rows > side || image.cols > side;
     cv::resize(image, image, {side, side}, 0, 0, is_larger ? cv::INTER_AREA : cv::INTER_LINEAR);
   }
@@ -126,7 +145,7 @@ struct FirstImage {
 };
 
 Dataset read_files(const std::vector<File>& files, const std::vector<std::string>& classes,
-                   const FirstImage& first, int64_t resize) {
+                   const FirstImage& first, const DataOptions& options) {
   const auto count = static_cast<int64_t>(files.size());
   Dataset split{at::empty({count, first.rows, first.cols, 3}, at::kByte),
                 at::empty({count}, at::kLong), classes};
@@ -134,7 +153,7 @@ Dataset read_files(const std::vector<File>& files, const std::vector<std::string
   auto* labels = split.labels.mutable_data_ptr<int64_t>();
   for_each_in_parallel(count, [&](int64_t i) {
     const File& file = files[static_cast<size_t>(i)];
-    const cv::Mat image = decode(file.path, resize);
+    const cv::Mat image = decode(file.path, options);
     UNLAZY_CHECK(image.rows == first.rows && image.cols == first.cols, "image-folder: ", first.path,
                  " is ", first.cols, " x ", first.rows, " pixels, but ", file.path, " is ",
                  image.cols, " x ", image.rows, "; scale all to one size with --resize");
@@ -145,8 +164,8 @@ Dataset read_files(const std::vector<File>& files, const std::vector<std::string
   return split;
 }
 
-FirstImage look_at(const File& file, int64_t resize) {
-  const cv::Mat image = decode(file.path, resize);
+FirstImage look_at(const File& file, const DataOptions& options) {
+  const cv::Mat image = decode(file.path, options);
   return {file.path, image.rows, image.cols};
 }
 
@@ -156,23 +175,23 @@ bool has_split_folders(const std::string& dir) {
   return fs::is_directory(fs::path(dir) / "train") && fs::is_directory(fs::path(dir) / "test");
 }
 
-Dataset read_class_folders(const std::string& dir, int64_t resize) {
-  const auto classes = class_names(dir);
-  const auto files = list_files(dir, classes);
-  return read_files(files, classes, look_at(files[0], resize), resize);
+Dataset read_class_folders(const DataOptions& options) {
+  const auto classes = class_names(options.dir);
+  const auto files = list_files(options.dir, classes);
+  return read_files(files, classes, look_at(files[0], options), options);
 }
 
-RawSplits read_image_folder(const std::string& dir, int64_t resize) {
-  const std::string train = dir + "/train", test = dir + "/test";
+RawSplits read_image_folder(const DataOptions& options) {
+  const std::string train = options.dir + "/train", test = options.dir + "/test";
   const auto classes = class_names(train);
   const auto test_classes = class_names(test);
   UNLAZY_CHECK(classes == test_classes, "image-folder: ", train, " and ", test,
                " have different class folders: ", join(classes), " and ", join(test_classes));
   const auto train_files = list_files(train, classes);
   const auto test_files = list_files(test, classes);
-  const auto first = look_at(train_files[0], resize);
-  return {read_files(train_files, classes, first, resize),
-          read_files(test_files, classes, first, resize)};
+  const auto first = look_at(train_files[0], options);
+  return {read_files(train_files, classes, first, options),
+          read_files(test_files, classes, first, options), /*is_by_class=*/true};
 }
 
 void write_class_folders(const std::string& dir, const Dataset& split) {

@@ -12,13 +12,15 @@
 
 namespace unlazy::data {
 
-/// Reads both splits. All images must have one size, unless `resize` > 0 scales each to resize x
-/// resize (area averaging when shrinking, else bilinear; proportions are not kept). Throws Error
-/// naming the file or the two files that do not fit.
-RawSplits read_image_folder(const std::string& dir, int64_t resize);
+/// Reads both splits of options.dir, class after class. All images must have one size, unless
+/// options.resize > 0 scales each to resize x resize (area averaging when shrinking, else bilinear;
+/// proportions are not kept). An image of more than options.max_megapixels is refused by its
+/// header, before any memory is taken for it. Throws Error naming the file or the two files that do
+/// not fit.
+RawSplits read_image_folder(const DataOptions& options);
 
 /// Reads a folder that has no splits: DIR/CLASS/*.png.
-Dataset read_class_folders(const std::string& dir, int64_t resize);
+Dataset read_class_folders(const DataOptions& options);
 
 /// Does `dir` hold train/ and test/ (rather than class folders)?
 bool has_split_folders(const std::string& dir);

@@ -16,7 +16,7 @@ RawSplits load_cifar100(const DataOptions& options) {
 }
 RawSplits load_image_folder(const DataOptions& options) {
   UNLAZY_CHECK_USAGE(!options.dir.empty(), "image-folder: which folder? Name it with --data-dir");
-  return read_image_folder(options.dir, options.resize);
+  return read_image_folder(options);
 }
 
 }  // namespace

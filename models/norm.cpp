@@ -48,6 +48,12 @@ NormImpl::NormImpl(const std::string& kind, int64_t channels, int64_t groups)
 
 at::Tensor NormImpl::forward(const at::Tensor& x, const at::Tensor& residual, bool relu) {
   const bool is_training_batch = kind_ == "batch" && is_training();
+  // As torch.nn.BatchNorm2d: one value has no variance.
+  UNLAZY_CHECK_USAGE(!is_training_batch || x.numel() > x.size(1),
+                     "BatchNorm: expected more than 1 value per channel when training, got input ",
+                     x.sizes(),
+                     ": a batch, or its last part, is a single image; use --drop-last or "
+                     "another --batch (for statistics that are collected anew: --eval-batch)");
   if (is_training_batch && momentum_ != 0) num_batches_tracked.add_(1);
   const BatchNormTensors tensors{weight, bias, running_mean, running_var, momentum_, kEps};
   if (kind_ == "batch" && plain_operators == 0 && can_fuse(x, residual, tensors)) {

@@ -21,7 +21,8 @@ class NormImpl : public torch::nn::Module {
   NormImpl(const std::string& kind, int64_t channels, int64_t groups);
 
   /// x [B, C, H, W]; `residual` of the same shape, or undefined. Scale, shift and statistics stay
-  /// in the dtype of the master weights when x is bf16.
+  /// in the dtype of the master weights when x is bf16. Throws a misuse Error in training mode when
+  /// a channel of the batch has only one value.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& residual = {}, bool relu = true);
 
   /// As Module::to, except that the counter of batches stays an integer, as in Python.

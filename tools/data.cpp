@@ -4,7 +4,6 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/rng.h"
+#include "core/stopwatch.h"
 #include "data/cifar.h"
 #include "data/contact_sheet.h"
 #include "data/dataset.h"
@@ -55,10 +55,6 @@ OptionTable describe(ExportOptions& options) {
            .help = "export: also write train.png and test.png with this many images of each class; "
                    "0: none."},
       }};
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 std::string triple(const std::array<double, 3>& values) {
@@ -109,11 +105,11 @@ data::RawSplits hold_out(const data::Dataset& all, const std::string& dir,
 data::RawSplits read_to_pack(const data::DataOptions& data, const ExportOptions& options) {
   UNLAZY_CHECK_USAGE(!data.dir.empty(), "pack: which image folder? Name it with --data-dir");
   if (!data::has_split_folders(data.dir)) {
-    return hold_out(data::read_class_folders(data.dir, data.resize), data.dir, options);
+    return hold_out(data::read_class_folders(data), data.dir, options);
   }
   UNLAZY_CHECK_USAGE(options.holdout == 0, "pack: ", data.dir,
                      " has its own test folder; --holdout has no effect");
-  const auto splits = data::read_image_folder(data.dir, data.resize);
+  const auto splits = data::read_image_folder(data);
   return {shuffled(splits.train, options.seed(), 0), shuffled(splits.test, options.seed(), 1)};
 }
 
@@ -163,10 +159,10 @@ class Data : public Command {
   }
 
   int info() {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const auto splits = data::load(data_, output_.seed());
     std::cout << std::left << std::setw(10) << "data" << data_.source << ", read in "
-              << duration_text(seconds_since(start)) << "\n";
+              << duration_text(watch.seconds()) << "\n";
     print_split("train", splits.train);
     print_split("test", splits.test);
     print_classes(splits);
@@ -191,9 +187,9 @@ class Data : public Command {
   }
 
   int pack() {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const auto splits = read_to_pack(data_, output_);
-    const double read_seconds = seconds_since(start);
+    const double read_seconds = watch.seconds();
     data::write_cifar10(output_.out, splits);
     const auto again = data::read_cifar10("pack", output_.out);
     UNLAZY_CHECK(is_same(again.train, splits.train) && is_same(again.test, splits.test),
@@ -203,7 +199,7 @@ class Data : public Command {
               << splits.train.num_classes() << " classes packed into " << output_.out
               << " and read back: identical\n"
               << "decoding " << duration_text(read_seconds) << ", all "
-              << duration_text(seconds_since(start)) << "\n"
+              << duration_text(watch.seconds()) << "\n"
               << "use it with --data cifar10 --data-dir " << output_.out << "\n";
     return 0;
   }

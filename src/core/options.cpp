@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/json.h"
 #include "core/option_rows.h"
 
 namespace unlazy {
@@ -375,15 +376,16 @@ Json read_json_file(const std::string& path) {
   } catch (const Error& error) {
     throw Error(std::string(error.what()) + "; is the path right?", Error::Kind::kMisuse);
   }
-  std::set<std::string> keys;
-  const auto refuse_doubled = [&](int depth, Json::parse_event_t event, const Json& value) {
-    if (depth != 1 || event != Json::parse_event_t::key) return true;
-    const auto key = value.get<std::string>();
-    UNLAZY_CHECK_USAGE(keys.insert(key).second, path, ": \"", key, "\" stands there twice");
-    return true;
+  // What "about" holds is not read.
+  const auto refuse_doubled = [&](size_t depth, const std::string& key) {
+    UNLAZY_CHECK_USAGE(depth > 1, path, ": \"", key, "\" stands there twice");
+  };
+  const auto refuse_deep = [&] {
+    UNLAZY_CHECK_USAGE(false, path, ": is nested more than ", kMaxJsonDepth,
+                       " deep; a file of this program never is");
   };
   try {
-    return Json::parse(text, refuse_doubled);
+    return parse_json<Json>(text, refuse_doubled, refuse_deep);
   } catch (const Json::parse_error& error) {
     const std::string before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');

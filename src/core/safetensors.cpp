@@ -21,6 +21,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json.h"
 #include "core/names.h"
 
 namespace unlazy {
@@ -95,20 +96,12 @@ std::string read_header_text(std::ifstream& in, uint64_t file_bytes, const Compl
 // object does not keep.
 nlohmann::json parse_header(const std::string& text, std::vector<std::string>& names,
                             const Complaint& fail) {
-  using Event = nlohmann::json::parse_event_t;
-  std::vector<std::set<std::string>> open_objects;
-  const auto watch = [&](int /*depth*/, Event event, nlohmann::json& value) {
-    if (event == Event::object_start) open_objects.emplace_back();
-    if (event == Event::object_end) open_objects.pop_back();
-    if (event == Event::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!open_objects.back().insert(key).second) fail("the key '", key, "' is there twice");
-      if (open_objects.size() == 1) names.push_back(key);
-    }
-    return true;
+  const auto refuse_doubled = [&](size_t, const std::string& key) {
+    fail("the key '", key, "' is there twice");
   };
+  const auto refuse_deep = [&] { fail("its header is nested more than ", kMaxJsonDepth, " deep"); };
   try {
-    return nlohmann::json::parse(text, watch);
+    return parse_json<nlohmann::json>(text, refuse_doubled, refuse_deep, &names);
   } catch (const nlohmann::json::exception& error) {
     fail("its header is not JSON in UTF-8 (", error.what(), ")");
   }

@@ -80,13 +80,15 @@ double begun_rate(double rate, const std::string& folder) {
 // The kernel at the start, and what it says about the learning rate; kept beside the runs.
 linearise::Kernel make_kernel(const CompareOptions& options, train::TrainOptions& base,
                               int64_t seed, const std::string& folder) {
+  base.measure.probe.ntk_memory = options.ntk_memory;
   auto start = base;
   start.run.seed = seed;
   train::Experiment experiment(start);
   auto kernel = kernel_of(experiment, options.ntk_memory * kMebi);
   if (options.lr_fraction > 0) {
+    const auto& o = base.optimizer;
     base.schedule.lr =
-        options.lr_fraction * linearise::max_learning_rate(kernel.train, base.optimizer.momentum);
+        options.lr_fraction * linearise::max_learning_rate(kernel.train, o.momentum, o.nesterov);
     if (base.run.resume) base.schedule.lr = begun_rate(base.schedule.lr, folder);
   }
   return kernel;
@@ -158,6 +160,19 @@ void check_measured(const train::TrainOptions& train) {
                        "first-layer; add ",
                        needed, " to --measure");
   }
+}
+
+// Numbers of a run that left for infinity say nothing, also where it ended before it got there. SAM
+// of a large radius may lift the loss of the linearised network for good, by less.
+void check_not_diverged(const std::string& folder,
+                        const std::map<std::string, report::Curve>& curves) {
+  constexpr double kDiverged = 1000;
+  const auto& loss = curves.at("train_set_loss").values;
+  const double highest = *std::max_element(loss.begin(), loss.end());
+  UNLAZY_CHECK(highest <= kDiverged * loss.front(), "compare: ", folder,
+               " diverged: its loss on the training images was ", rounded_text(loss.front()),
+               " at the start and reached ", rounded_text(highest),
+               "; take a smaller --lr-fraction, --lr or --rho, and give --overwrite");
 }
 
 // ---- pictures ----
@@ -277,27 +292,30 @@ report::Figure figure_of(const std::string& name, const std::vector<Kind>& kinds
 }  // namespace
 
 OptionTable describe(CompareOptions& o) {
-  return {"Comparison",
-          {{.name = "seeds",
-            .target = &o.seeds,
-            .range = Range::at_least(0),
-            .help = "Seeds of images, initialisation and noise, four runs each; several are drawn "
-                    "as bands.",
-            .role = Role::kPart,
-            .is_common = true},
-           {.name = "lr-fraction",
-            .target = &o.lr_fraction,
-            .range = Range::at_least(0),
-            .help = "Learning rate as a fraction of the largest at which the linearised network is "
-                    "stable, 2 (1 + momentum) N K / lambda_max; 0 uses --lr instead.",
-            .role = Role::kSetting,
-            .is_common = true},
-           {.name = "ntk-memory",
-            .target = &o.ntk_memory,
-            .range = Range::at_least(1),
-            .unit = "MiB",
-            .help = "Memory limit for computing the kernel.",
-            .role = Role::kPlace}}};
+  return {
+      "Comparison",
+      {{.name = "seeds",
+        .target = &o.seeds,
+        .range = Range::at_least(0),
+        .help = "Seeds of images, initialisation and noise, four runs each; several are drawn "
+                "as bands.",
+        .role = Role::kPart,
+        .is_common = true},
+       {.name = "lr-fraction",
+        .target = &o.lr_fraction,
+        .range = Range::at_least(0),
+        .help = "Learning rate as a fraction of the largest at which the linearised network is "
+                "stable: 2 (1 + momentum) N K / lambda_max, with --nesterov divided by "
+                "1 + 2 momentum; 0 uses --lr instead.",
+        .role = Role::kSetting,
+        .is_common = true},
+       {.name = "ntk-memory",
+        .target = &o.ntk_memory,
+        .range = Range::at_least(1),
+        .unit = "MiB",
+        .help = "Memory limit for computing a kernel, also those of ntk-change. The program, the "
+                "images and one pass through the network need memory beside it.",
+        .role = Role::kPlace}}};
 }
 
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
@@ -339,6 +357,7 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
           kind.is_linear ? run_linear(run, hooks, kernel) : train::run_unfinished(run, hooks);
       if (result.outcome == train::Outcome::kInterrupted) return result;
       runs.push_back(report::read_metrics(run.run.out));
+      check_not_diverged(run.run.out, runs.back());
     }
     seeds.push_back(std::move(runs));
   }

@@ -46,6 +46,7 @@ class Assembly {
            bool is_traced, const KernelOptions& options)
       : network_(network),
         options_(options),
+        is_traced_(is_traced),
         num_train_(inputs.size(0)),
         inputs_(test_inputs.defined() ? at::cat({inputs, test_inputs}) : inputs) {
     check();
@@ -70,7 +71,7 @@ class Assembly {
                      (!sum_->test.defined() || at::isfinite(sum_->test).all().item<bool>()),
                  "ntk: the kernel has entries that are not finite; the parameters or the inputs "
                  "are too large");
-    if (!options.is_generic && !is_traced) check_against_pass();
+    if (!options.is_generic) check_against_pass();
   }
 
   Kernel result() const {
@@ -85,9 +86,7 @@ class Assembly {
                  "ntk: the module is in training mode and has buffers that each pass changes; "
                  "call eval() first");
     UNLAZY_CHECK(num_train_ > 0, "ntk: no samples");
-    UNLAZY_CHECK(options_.batch > 0 && options_.memory > 0,
-                 "ntk: batch and memory must be > 0, got ", options_.batch, " and ",
-                 options_.memory);
+    UNLAZY_CHECK(options_.batch > 0 && options_.memory > 0, "ntk: batch and memory must be > 0");
     for (const auto& parameter : network_.parameters()) {
       UNLAZY_CHECK(
           parameter.scalar_type() == c10::kFloat || parameter.scalar_type() == c10::kDouble,
@@ -110,17 +109,22 @@ class Assembly {
 
   int64_t bytes() const { return static_cast<int64_t>(outputs_.element_size()); }
 
-  // What is left of the cap after the kernel itself goes to the pieces of one pass and to blocks of
-  // J's columns. im2col's patches and the derivatives in flight are of the size of the latter.
+  // What is left of the cap after the kernel itself goes to the pieces of one pass and to a block
+  // of J's columns, of whose size are the patches, a copy of the training rows, and the derivatives
+  // in flight. The rest is for what the allocator keeps and cannot use again. finish() copies the
+  // kernel, when all else is freed.
   void plan_memory() {
-    const int64_t kernels =
-        (sum_->train.numel() + (sum_->test.defined() ? sum_->test.numel() : 0)) *
-        static_cast<int64_t>(sum_->train.element_size());
-    const int64_t left = options_.memory - kernels;
-    for_pieces_ = left / 2;
-    for_columns_ = left / 4;
-    require(kernels, 4 * rows_ * bytes());
+    const auto size = [](const at::Tensor& t) {
+      return t.defined() ? static_cast<int64_t>(t.nbytes()) : 0;
+    };
+    const int64_t train = size(sum_->train), test = size(sum_->test);
+    const int64_t left = options_.memory - train - test;
+    for_pieces_ = left * kPiecesPart / kParts;
+    for_columns_ = left * kColumnsPart / kParts;
+    kernel_bytes_ = train + test;
+    require(kernel_bytes_, std::max({train, test, 4 * rows_ * bytes()}));
   }
+
   void require(int64_t fixed, int64_t more) const {
     constexpr double kMega = 1 << 20;
     UNLAZY_CHECK(options_.memory >= fixed + more, "ntk: ", inputs_.size(0), " samples with ",
@@ -129,7 +133,6 @@ class Assembly {
                  std::floor(static_cast<double>(options_.memory) / kMega),
                  " MB; raise the cap or take fewer samples");
   }
-  int64_t kernel_bytes() const { return options_.memory - 2 * for_pieces_; }
 
   Layers layers_of(const at::Tensor& outputs) const {
     return find_layers(outputs, network_.parameters());
@@ -198,7 +201,7 @@ class Assembly {
       };
       int64_t width = channels;
       while (width > 1 && size_of(piece(0, width)) > for_pieces_) width = (width + 1) / 2;
-      require(kernel_bytes(), 2 * size_of(piece(0, width)));
+      require(kernel_bytes_, size_of(piece(0, width)) * kParts / kPiecesPart);
       for (int64_t begin = 0; begin < channels; begin += width)
         pieces.push_back(piece(begin, std::min(begin + width, channels)));
     }
@@ -395,22 +398,26 @@ class Assembly {
     return j;
   }
 
-  // r^T K r = |J^T r|^2, the right side by a plain pass over a few samples: one random r finds any
-  // layer that was misread. Samples that interact are found by check_alone() too.
+  // r^T K r = |J^T r|^2 (traced: the mean over outputs), the right side by plain passes over a few
+  // samples: one random r finds any layer that was misread, and samples that interact.
   void check_against_pass() const {
-    const int64_t count = std::min<int64_t>(8, num_train_);
+    const int64_t count = std::min<int64_t>(8, num_train_), passes = is_traced_ ? num_outputs_ : 1;
     Rng rng(0, Stream::kProbe);
-    std::vector<double> signs(static_cast<size_t>(count * num_outputs_));
+    std::vector<double> signs(static_cast<size_t>(count * num_outputs_ / passes));
     for (auto& sign : signs) sign = rng.sign();
     const auto r = at::tensor(signs, c10::kDouble).to(sum_->train.options());
-    const auto c = r.view({count, num_outputs_}).to(outputs_.options());
-    const auto gradient = vjp(network_, inputs_.narrow(0, 0, count), c).gradient;
+    double by_pass = 0;
+    for (int64_t k = 0; k < passes; ++k) {
+      auto c = at::zeros({count, num_outputs_}, outputs_.options());
+      (is_traced_ ? c.select(1, k) : c.view({-1})).copy_(r);
+      const auto gradient = vjp(network_, inputs_.narrow(0, 0, count), c).gradient;
+      by_pass += gradient.to(c10::kDouble).square().sum().item<double>();
+    }
+    by_pass /= static_cast<double>(passes);
     const auto k = sum_->train.narrow(0, 0, r.numel()).narrow(1, 0, r.numel());
-    const double by_pass = gradient.to(c10::kDouble).square().sum().item<double>();
     const double by_kernel = at::dot(r, at::mv(k, r)).item<double>();
-    const double scale = k.diagonal().sum().item<double>();
     const double tolerance = outputs_.scalar_type() == c10::kDouble ? 1e-8 : 1e-3;
-    UNLAZY_CHECK(std::abs(by_pass - by_kernel) <= tolerance * (by_pass + scale),
+    UNLAZY_CHECK(std::abs(by_pass - by_kernel) <= tolerance * (by_pass + k.trace().item<double>()),
                  "ntk: the layers' kernel does not agree with a plain backward pass (r^T K r = ",
                  by_kernel, ", |J^T r|^2 = ", by_pass,
                  "); outputs of one sample depend on other samples: use the generic kernel");
@@ -418,9 +425,12 @@ class Assembly {
 
   const Network& network_;
   const KernelOptions& options_;
+  bool is_traced_;
   int64_t num_train_;
   at::Tensor inputs_, outputs_;
-  int64_t num_outputs_ = 0, rows_ = 0, for_pieces_ = 0, for_columns_ = 0;
+  // How the working space is divided.
+  static constexpr int64_t kParts = 16, kPiecesPart = 6, kColumnsPart = 2;
+  int64_t num_outputs_ = 0, rows_ = 0, kernel_bytes_ = 0, for_pieces_ = 0, for_columns_ = 0;
   std::optional<RowProducts> sum_;
 };
 

@@ -21,9 +21,11 @@
 namespace unlazy::linearise {
 
 struct KernelOptions {
-  int64_t memory = int64_t{1} << 30;  // most bytes for the kernel and its work space, > 0
-  int64_t batch = 64;                 // samples per forward pass, > 0
-  bool is_exact_sum = false;          // sum in fp64 also for an fp32 network
+  int64_t memory =
+      int64_t{1} << 30;       // most bytes for the kernel and its work space, > 0; the graph
+                              // of one pass over a batch comes on top
+  int64_t batch = 64;         // samples per forward pass, > 0
+  bool is_exact_sum = false;  // sum in fp64 also for an fp32 network
   /// Plain backward passes over the whole batch for each row. Slow, but also right for a network
   /// whose samples interact.
   bool is_generic = false;
@@ -43,7 +45,8 @@ struct Kernel {
 Kernel kernel(const Network& network, const at::Tensor& inputs, const at::Tensor& test_inputs = {},
               const KernelOptions& options = {});
 
-/// The traced kernel [N, N], without computing the full one: K times fewer multiply-adds.
+/// The traced kernel [N, N], without computing the full one: K times fewer multiply-adds. Checked
+/// and refused as the full one is.
 at::Tensor traced_kernel(const Network& network, const at::Tensor& inputs,
                          const KernelOptions& options = {});
 

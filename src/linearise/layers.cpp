@@ -35,7 +35,7 @@ std::vector<int64_t> pair(const std::vector<c10::SymInt>& values) {
 class Finder {
  public:
   Finder(const at::Tensor& outputs, const std::vector<at::Tensor>& parameters)
-      : num_samples_(outputs.size(0)) {
+      : parameters_(parameters), num_samples_(outputs.size(0)) {
     for (size_t i = 0; i < parameters.size(); ++i)
       places_[ag::impl::grad_accumulator(parameters[i]).get()] = i;
     visit(outputs.grad_fn());
@@ -95,10 +95,19 @@ class Finder {
 
   void add(const ag::Edge& edge, bool is_transposed, Use use) {
     const auto from = source(edge, is_transposed);
-    if (!from) return;
+    if (!from ||
+        (use.role == Role::kShift && !is_of_channels(parameters_[from->parameter], *use.layer)))
+      return;
     use.parameter = from->parameter;
     use.factor = from->factor;
     uses[use.parameter] = std::move(use);
+  }
+
+  // One entry for each channel of the layer's output. A linear layer also takes a bias that is
+  // spread over its channels or samples.
+  static bool is_of_channels(const at::Tensor& bias, const ag::Node& layer) {
+    const auto output = layer.input_metadata(0).shape_as_dim_vector();
+    return bias.dim() == 1 && bias.size(0) == output[1].expect_int();
   }
 
   void convolution(ConvolutionBackward0& n) {
@@ -153,6 +162,7 @@ class Finder {
       add(n.next_edge(edge), false, {.role = Role::kShift, .layer = &n, .input = {}});
   }
 
+  const std::vector<at::Tensor>& parameters_;
   int64_t num_samples_;
   std::map<ag::Node*, size_t> places_;  // AccumulateGrad nodes
   std::map<ag::Node*, int64_t> num_readers_;

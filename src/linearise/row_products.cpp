@@ -64,7 +64,8 @@ void RowProducts::add_product(const at::Tensor& d, const at::Tensor& h, double f
 
 void RowProducts::finish() {
   // The diagonal too comes from one side, so that train is symmetric to the last bit.
-  train = train.tril() + train.tril(-1).t();
+  train.tril_();
+  train.add_(train.tril(-1).t());
   if (is_traced_) return;
   const auto by_sample = [&](const at::Tensor& t, int64_t samples) {
     return t.view({num_outputs_, samples, num_outputs_, num_train_})

@@ -51,9 +51,13 @@ Spectrum spectrum(const at::Tensor& kernel) {
   return {values, vectors};
 }
 
-double max_learning_rate(const at::Tensor& kernel, double momentum) {
+double stable_rate(double momentum, bool is_nesterov) {
+  return 2 * (1 + momentum) / (is_nesterov ? 1 + 2 * momentum : 1);
+}
+
+double max_learning_rate(const at::Tensor& kernel, double momentum, bool is_nesterov) {
   const double top = at::linalg_eigvalsh(checked_symmetric(kernel))[-1].item<double>();
-  return 2 * (1 + momentum) * static_cast<double>(kernel.size(0)) / top;
+  return stable_rate(momentum, is_nesterov) * static_cast<double>(kernel.size(0)) / top;
 }
 
 double kernel_alignment(const at::Tensor& a, const at::Tensor& b) {

@@ -98,7 +98,8 @@ std::vector<Value> measure_ntk_change(const Subject& subject) {
   std::vector<at::Tensor> batches;
   surface.for_each_batch([&](const at::Tensor& images) { batches.push_back(images); });
   const auto images = at::cat(batches);
-  const linearise::KernelOptions options{.batch = subject.batch_size};
+  const linearise::KernelOptions options{.memory = subject.probe.ntk_memory << 20,
+                                         .batch = subject.batch_size};
   const auto now = linearise::traced_kernel(network, images, options);
   surface.point().copy_(subject.initial_values);
   const auto start = linearise::traced_kernel(network, images, options);

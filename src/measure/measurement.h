@@ -33,6 +33,7 @@ struct ProbeOptions {
   int64_t lanczos_steps = 80;   // at most
   double rho = 0.05;            // radius of sharpness
   int64_t group = 16;           // B of the gradient covariance
+  int64_t ntk_memory = 1024;    // MiB for the kernels of ntk-change
 };
 /// `prefix` is put before the name of each flag ("measure-" in `unlazy train`).
 OptionTable describe(ProbeOptions& options, const std::string& prefix);

@@ -1,9 +1,11 @@
 #include "synthetic/matrix_file.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -116,40 +118,48 @@ bool number_from(std::string_view text, double& value) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-// Appends the numbers of a line; false when a word is not a number, which `word` then holds.
-bool append_line(std::string_view line, std::vector<double>& values, std::string_view& word) {
+std::vector<std::string_view> cells_of(std::string_view line) {
+  std::vector<std::string_view> cells;
   while (true) {
     const auto comma = line.find(',');
-    word = trimmed(line.substr(0, comma));
-    double value = 0;
-    if (!number_from(word, value)) return false;
-    values.push_back(value);
-    if (comma == std::string_view::npos) return true;
+    cells.push_back(trimmed(line.substr(0, comma)));
+    if (comma == std::string_view::npos) return cells;
     line.remove_prefix(comma + 1);
   }
 }
 
+// Names of columns: no cell is a number, or begins as one does ("1.O" is a number mistyped).
+bool is_header(const std::vector<std::string_view>& cells) {
+  return std::none_of(cells.begin(), cells.end(), [](std::string_view cell) {
+    double value = 0;
+    const auto first = cell.find_first_not_of("+-.");
+    return number_from(cell, value) ||
+           (first != std::string_view::npos && cell[first] >= '0' && cell[first] <= '9');
+  });
+}
+
 Matrix read_csv(const std::string& path) {
   const std::string file = read_file(path);
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some programs begin UTF-8 with it
   Matrix matrix;
   int64_t number = 0, first = 0;
   bool may_be_header = true;
-  for (std::string_view rest = file; !rest.empty();) {
+  std::string_view rest = file;
+  if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
+  while (!rest.empty()) {
     const auto end = std::min(rest.find('\n'), rest.size());
     const auto line = trimmed(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
     ++number;
     if (line.empty() || line[0] == '#') continue;
-    const size_t before = matrix.values.size();
-    std::string_view word;
-    if (!append_line(line, matrix.values, word)) {
-      UNLAZY_CHECK(may_be_header, path, ": line ", number, " has '", word, "', expected a number");
-      may_be_header = false;
-      matrix.values.resize(before);
-      continue;
+    const auto cells = cells_of(line);
+    if (std::exchange(may_be_header, false) && is_header(cells)) continue;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      UNLAZY_CHECK(number_from(cells[i], matrix.values.emplace_back()), path, ": line ", number,
+                   ", column ", i + 1, " has '", cells[i], "', expected a number",
+                   matrix.rows > 0 ? "" : " (a line of names holds no numbers)");
     }
-    may_be_header = false;
-    const auto count = static_cast<int64_t>(matrix.values.size() - before);
+    const auto count = static_cast<int64_t>(cells.size());
     if (matrix.rows == 0) {
       matrix.cols = count;
       first = number;

@@ -3,10 +3,12 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "models/frozen_statistics.h"
 #include "models/weights.h"
 #include "prune/mask.h"
 
@@ -98,6 +100,23 @@ OptionTable describe(RunOptions& o) {
         .target = &o.cuda_graph,
         .help = "On a GPU: capture the step into a CUDA graph.",
         .role = Role::kPlace}}};
+}
+
+// The sizes of the pieces when `count` samples are cut into pieces of `size`.
+std::vector<int64_t> piece_sizes(int64_t count, int64_t size) {
+  std::vector<int64_t> sizes = {std::min(size, count)};
+  if (count % size != 0) sizes.push_back(count % size);
+  return sizes;
+}
+
+// The fewest samples that go through the network at once in a step of `batch` samples.
+int64_t smallest_pass(int64_t batch, int64_t group, int64_t num_parts) {
+  int64_t smallest = batch;
+  for (const int64_t samples : piece_sizes(batch, group > 0 ? group : batch)) {
+    for (const int64_t part : piece_sizes(samples, (samples + num_parts - 1) / num_parts))
+      smallest = std::min(smallest, part);
+  }
+  return smallest;
 }
 
 std::vector<int64_t> to_host(const at::Tensor& labels) {
@@ -199,6 +218,7 @@ Experiment::Experiment(TrainOptions options)
   };
   train_reader_ = reader(splits_.train);
   test_reader_ = reader(splits_.test);
+  check_smallest_pass();
   train_labels_ = splits_.train.labels.to(compute_.device);
   test_labels_ = splits_.test.labels.to(compute_.device);
   step_ = std::make_unique<TrainStep>(StepParts{
@@ -208,6 +228,23 @@ Experiment::Experiment(TrainOptions options)
 }
 
 Experiment::~Experiment() = default;
+
+// BatchNorm may refuse a single image, which depends on the network: ask it before training.
+void Experiment::check_smallest_pass() {
+  const int64_t per_epoch = steps_per_epoch();
+  if (begin_ == end_) return;
+  std::vector<int64_t> batches = {batch_size(begin_)};
+  // Is the last batch of an epoch among the steps?
+  if (end_ / per_epoch > begin_ / per_epoch) batches.push_back(batch_size(per_epoch - 1));
+  for (const int64_t batch : batches) {
+    const auto& o = options_;
+    if (smallest_pass(batch, o.optimizer.sharpness.group_size, o.run.accumulate) > 1) continue;
+    const at::NoGradGuard no_grad;
+    const models::FrozenStatistics frozen(model_->module());
+    model_->forward(train_reader_->plain_batch({0}));
+    return;
+  }
+}
 
 measure::Subject Experiment::subject() {
   return {*model_,

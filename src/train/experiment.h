@@ -109,6 +109,8 @@ class Experiment {
   std::vector<std::pair<std::string, at::Tensor>> named_tensors();
 
  private:
+  void check_smallest_pass();
+
   TrainOptions options_;
   Compute compute_;
   data::Splits splits_;

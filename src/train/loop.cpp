@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 #include "train/checkpoint.h"
 
 namespace unlazy::train {
@@ -37,9 +38,9 @@ Outcome Loop::run(std::optional<int64_t> start) {
     if (is_checkpoint_wanted(start_) || start_ == end) checkpoint(start_);
   }
   for (int64_t step = start_; step < end; ++step) {
-    watch_.start();
+    const Stopwatch watch;
     experiment_.run_step(step);
-    watch_.stop();
+    step_seconds_ += watch.seconds();
     images_ += experiment_.batch_size(step);
     const int64_t next = step + 1;
     report_progress(next);
@@ -82,9 +83,9 @@ void Loop::report_progress(int64_t step) {
   progress.epoch = static_cast<double>(step) / static_cast<double>(experiment_.steps_per_epoch());
   progress.totals = experiment_.step().totals();
   check_finite(progress.totals);
-  progress.images_per_second = static_cast<double>(images_) / watch_.seconds();
-  progress.seconds_left = watch_.seconds() / static_cast<double>(step - start_) *
-                          static_cast<double>(progress.end - step);
+  progress.images_per_second = static_cast<double>(images_) / step_seconds_;
+  progress.seconds_left =
+      step_seconds_ / static_cast<double>(step - start_) * static_cast<double>(progress.end - step);
   hooks_.on_progress(progress);
 }
 
@@ -154,9 +155,9 @@ void Loop::write_line(int64_t step) {
     if (found != recorder_.latest().end())
       line << "  " << name << " " << rounded_text(found->second);
   }
-  if (watch_.seconds() > 0) {
-    line << "  " << rounded_text(static_cast<double>(images_) / watch_.seconds(), 3)
-         << " images/s  " << duration_text(watch_.seconds());
+  if (step_seconds_ > 0) {
+    line << "  " << rounded_text(static_cast<double>(images_) / step_seconds_, 3) << " images/s  "
+         << duration_text(step_seconds_);
   }
   log_ << line.str() << std::endl;
   UNLAZY_CHECK(log_.good(), run_.file("log.txt"),

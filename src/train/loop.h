@@ -57,18 +57,6 @@ class Loop {
   void write_line(int64_t step);
   void checkpoint(int64_t step);
 
-  // Seconds spent in training steps, without the time between them.
-  class Stopwatch {
-   public:
-    void start() { begin_ = Clock::now(); }
-    void stop() { total_ += std::chrono::duration<double>(Clock::now() - begin_).count(); }
-    double seconds() const { return total_; }
-
-   private:
-    using Clock = std::chrono::steady_clock;
-    Clock::time_point begin_;
-    double total_ = 0;
-  };
   struct Measurement {
     measure::Measure* make;
     int64_t every;
@@ -82,7 +70,7 @@ class Loop {
   int64_t measure_every_, checkpoint_every_;
   std::vector<Measurement> measurements_;
   std::vector<int64_t> checkpoint_at_;
-  Stopwatch watch_;
+  double step_seconds_ = 0;  // spent in steps, without what happens between them
   int64_t start_ = 0, images_ = 0;
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
   bool has_noted_removal_ = false;

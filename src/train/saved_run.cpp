@@ -64,6 +64,13 @@ void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
                      "anew with --overwrite or another --out");
 }
 
+// Image folders as a whole are shuffled when they are read. Version 0.1.0 took them class after
+// class; its runs lack this mark.
+constexpr const char* kShuffled = "images-shuffled";
+bool is_shuffled(const data::DataOptions& options) {
+  return options.source == "image-folder" && options.train_size == 0;
+}
+
 // What the program resolved goes into config.json in place of "auto" and 0: it decides the digits.
 TrainOptions resolved(const Experiment& experiment) {
   auto options = experiment.options();
@@ -76,10 +83,11 @@ TrainOptions resolved(const Experiment& experiment) {
 
 Json config_of_run(const Experiment& experiment, const std::string& command) {
   auto options = resolved(experiment);
-  return stamp(described(options, command), training_files(),
-               {{"device", experiment.compute().device.str()},
+  Json about = {{"device", experiment.compute().device.str()},
                 {"steps-per-epoch", experiment.steps_per_epoch()},
-                {"steps", experiment.end()}});
+                {"steps", experiment.end()}};
+  if (is_shuffled(options.data)) about[kShuffled] = true;
+  return stamp(described(options, command), training_files(), about);
 }
 
 namespace {
@@ -205,14 +213,24 @@ void check_length(const TrainOptions& options) {
   check_not_shorter(folder, before, now);
 }
 
+namespace {
+
+// Is the run in `folder`, which is the one asked for, DONE and as long as asked for?
+bool is_complete(const TrainOptions& options, const std::string& folder) {
+  if (!RunDir::is_done(folder)) return false;
+  check_length(options);
+  const auto [before, now] = lengths_of(options, folder);
+  return before == now;
+}
+
+}  // namespace
+
 bool is_finished(const TrainOptions& options, const std::string& command) {
   const auto folder = folder_of(options);
   if (!options.run.resume || !RunDir::is_done(folder)) return false;
   auto now = options;
   check_same_run(described(now, command), folder, Sameness::kSeries);
-  check_length(options);
-  const auto [before, wanted] = lengths_of(options, folder);
-  return before == wanted;
+  return is_complete(options, folder);
 }
 
 Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sameness) {
@@ -235,16 +253,18 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
                        "rate or rho follows a schedule to the end of training, step ",
                        before, "; with an end at step ", now,
                        " it is another run: begin anew with --overwrite or another --out");
-    if (RunDir::is_done(o.out)) {
-      check_length(options);
-      if (before == now) {
-        say(hooks, o.out + " is finished already");
-        return Outcome::kDone;
-      }
-      UNLAZY_CHECK(!RunDir::checkpoint_steps(o.out).empty(), o.out,
-                   ": is finished, and has no checkpoint to go on from; start again with "
-                   "--overwrite");
+    if (is_complete(options, o.out)) {
+      say(hooks, o.out + " is finished already");
+      return Outcome::kDone;
     }
+    UNLAZY_CHECK_USAGE(
+        !is_shuffled(options.data) || config.value("about", Json::object()).contains(kShuffled),
+        o.out,
+        ": was begun by an older unlazy, which read the images in another order; "
+        "begin anew with --overwrite or another --out");
+    UNLAZY_CHECK(!RunDir::is_done(o.out) || !RunDir::checkpoint_steps(o.out).empty(), o.out,
+                 ": is finished, and has no checkpoint to go on from; start again with "
+                 "--overwrite");
   }
   check_writable(o.out);
   Experiment experiment(options);

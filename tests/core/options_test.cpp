@@ -359,6 +359,8 @@ TEST(Options, RefusesBadFiles) {
   expect_misuse(parse, path + ": not valid JSON at line 1, column 1" + look);
   write_file(path, R"({"lr": 0.5, "about": {"x": 1, "x": 2}, "lr": 0.6})");
   expect_misuse(parse, path + ": \"lr\" stands there twice");
+  write_file(path, R"({"about": )" + std::string(100'000, '['));
+  expect_misuse(parse, path + ": is nested more than 64 deep; a file of this program never is");
   expect_misuse(
       [&] {
         v.parse({"--config", scratch.path()});

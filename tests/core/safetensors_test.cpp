@@ -108,6 +108,19 @@ TEST(Safetensors, RoundTripKeepsNamesOrderDtypesAndBits) {
   }
 }
 
+TEST(Safetensors, ADeeplyNestedHeaderIsRefused) {
+  for (const auto& [open, close] :
+       {std::pair<std::string, std::string>{"[", "]"}, {R"({"a":)", "}"}}) {
+    std::string text = R"({"a":)", end;
+    for (int i = 0; i < 300'000; ++i) {
+      text += open;
+      end += close;
+    }
+    expect_refused(file_of(text + "1" + end + "}"), "its header is nested more than 64 deep");
+    expect_refused(file_of(text), "its header is nested more than 64 deep");  // no end
+  }
+}
+
 TEST(Safetensors, EachTensorIsAlignedToItsDtype) {
   const ScratchFolder scratch;
   const auto path = scratch / "w.safetensors";

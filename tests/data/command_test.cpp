@@ -50,7 +50,9 @@ TEST(DataCommand, ExportedPicturesPackBack) {
       run_program({"data", "pack", "--data-dir", folder / "pictures", "--out", folder / "packed"});
   EXPECT_EQ(packed.exit_code, 0) << packed.err;
   const auto splits = data::read_cifar10("cifar10", folder / "packed");
-  const auto pictures = data::read_image_folder(folder / "pictures", 0);
+  data::DataOptions options;
+  options.dir = folder / "pictures";
+  const auto pictures = data::read_image_folder(options);
   EXPECT_EQ(splits.train.classes, pictures.train.classes);
   EXPECT_EQ(data::class_counts(splits.test), std::vector<int64_t>(10, 2));
   ASSERT_EQ(splits.train.size(), 40);

@@ -11,7 +11,9 @@
 #include <set>
 
 #include "core/files.h"
+#include "data/cifar.h"
 #include "data/image_folder.h"
+#include "data/image_size.h"
 #include "data/statistics.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -95,11 +97,21 @@ TEST(Subset, ImpossibleSizes) {
   expect_misuse([] { sample(0, true); }, "data: --balanced needs --train-size or --test-size");
 }
 
-TEST(Subset, ResizeIsForImageFolders) {
-  auto options = sample_options();
-  options.resize = 32;
-  expect_misuse([&] { load(options, 0); },
-                "data: --resize is for --data image-folder, not for --data cifar10-sample");
+TEST(DataOptions, ThoseOfImageFoldersAreRefusedElsewhere) {
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--resize", "32"}, {"--max-megapixels", "65"}}) {
+    DataOptions options;
+    Options table("train", {describe(options)});
+    auto words = flags;
+    words.insert(words.end(), {"--data", "cifar10-sample"});
+    table.parse(words);
+    expect_misuse([&] { table.refuse_without_effect(); },
+                  join(flags, " ") +
+                      " has no effect with --data cifar10-sample; leave it out, or give --data "
+                      "image-folder");
+    table.parse({"--data", "image-folder"});
+    table.refuse_without_effect();
+  }
 }
 
 TEST(Normalize, ComputedGivesMeanZeroAndDeviationOne) {
@@ -151,6 +163,14 @@ cv::Mat picture(int rows, int cols, int shift) {
   return image;
 }
 
+DataOptions folder_options(const std::string& dir, int64_t resize = 0) {
+  DataOptions options;
+  options.source = "image-folder";
+  options.dir = dir;
+  options.resize = resize;
+  return options;
+}
+
 // train/{b,a} and test/{b,a} with two images each; `extension` as OpenCV writes it.
 void write_pictures(const ScratchFolder& folder, const std::string& kind = ".png") {
   int shift = 0;
@@ -169,7 +189,7 @@ TEST(ImageFolder, ClassesAndFilesAreInOrderOfNames) {
   write_pictures(folder);
   write_file(folder / "train/a/notes.txt", "not an image");
   write_file(folder / "train/a/.hidden.png", "not an image");
-  const auto splits = read_image_folder(folder.path(), 0);
+  const auto splits = read_image_folder(folder_options(folder.path()));
   EXPECT_EQ(splits.train.classes, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(splits.train.images.sizes(), (std::vector<int64_t>{4, 6, 8, 3}));
   ASSERT_EQ(splits.test.size(), 4);
@@ -190,7 +210,7 @@ TEST(ImageFolder, ReadsJpegInAnyCase) {
   const ScratchFolder folder;
   write_pictures(folder, ".jpg");
   std::filesystem::rename(folder / "train/a/0.jpg", folder / "train/a/0.JPEG");
-  const auto splits = read_image_folder(folder.path(), 0);
+  const auto splits = read_image_folder(folder_options(folder.path()));
   EXPECT_EQ(splits.train.size(), 4);
   EXPECT_NEAR(splits.train.images[0].select(2, 2).to(at::kDouble).mean().item<double>(), 203, 3);
 }
@@ -199,7 +219,7 @@ TEST(ImageFolder, ExportReadsBack) {
   const auto split = sample(50, true).train;
   const ScratchFolder folder;
   write_class_folders(folder.path(), split);
-  const auto again = read_class_folders(folder.path(), 0);
+  const auto again = read_class_folders(folder_options(folder.path()));
   EXPECT_EQ(again.classes, split.classes);
   const auto order = split.labels.argsort(/*stable=*/true, 0, false);
   EXPECT_TRUE(at::equal(again.images, split.images.index_select(0, order)));
@@ -210,10 +230,10 @@ TEST(ImageFolder, MixedSizesNeedResize) {
   const ScratchFolder folder;
   write_pictures(folder);
   cv::imwrite(folder / "test/b/0.png", picture(5, 8, 0));
-  expect_error([&] { read_image_folder(folder.path(), 0); },
+  expect_error([&] { read_image_folder(folder_options(folder.path())); },
                "image-folder: " + folder.path() + "/train/a/0.png is 8 x 6 pixels, but " +
                    folder.path() + "/test/b/0.png is 8 x 5; scale all to one size with --resize");
-  EXPECT_EQ(read_image_folder(folder.path(), 4).test.images.sizes(),
+  EXPECT_EQ(read_image_folder(folder_options(folder.path(), 4)).test.images.sizes(),
             (std::vector<int64_t>{4, 4, 4, 3}));
 }
 
@@ -225,7 +245,7 @@ TEST(ImageFolder, CorruptFilesAreNamed) {
     for (const auto& bytes :
          {std::string("nonsense"), std::string(), whole.substr(0, whole.size() * 2 / 3)}) {
       write_file(folder / "train/b/1" + kind, bytes);
-      expect_error([&] { read_image_folder(folder.path(), 0); },
+      expect_error([&] { read_image_folder(folder_options(folder.path())); },
                    "image-folder: " + folder.path() + "/train/b/1" + kind + " cannot be decoded (" +
                        std::to_string(bytes.size()) + " bytes); replace or remove it");
     }
@@ -235,17 +255,111 @@ TEST(ImageFolder, CorruptFilesAreNamed) {
 TEST(ImageFolder, FoldersMustBeThere) {
   const ScratchFolder folder;
   expect_error(
-      [&] { read_image_folder(folder / "none", 0); },
+      [&] { read_image_folder(folder_options(folder / "none")); },
       "image-folder: there is no folder " + (folder / "none/train") +
           "; expected train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg) below --data-dir");
   write_pictures(folder);
   std::filesystem::create_directory(folder / "train/c");
-  expect_error([&] { read_image_folder(folder.path(), 0); },
+  expect_error([&] { read_image_folder(folder_options(folder.path())); },
                "image-folder: " + folder.path() + "/train and " + folder.path() +
                    "/test have different class folders: a, b, c and a, b");
   std::filesystem::create_directory(folder / "test/c");
-  expect_error([&] { read_image_folder(folder.path(), 0); },
+  expect_error([&] { read_image_folder(folder_options(folder.path())); },
                "image-folder: " + folder.path() + "/train/c has no .png, .jpg or .jpeg files");
+}
+
+// The measurements take the first so many of a split.
+TEST(ImageFolder, TheFirstImagesAreOfAllClasses) {
+  const ScratchFolder folder;
+  auto options = sample_options();
+  options.train_size = 60;
+  options.test_size = 40;
+  options.balanced = true;
+  const auto written = load(options, 0);
+  write_class_folders(folder / "train", written.train);
+  write_class_folders(folder / "test", written.test);
+  options = folder_options(folder.path());
+  const auto splits = load(options, 3);
+  for (const auto* split : {&splits.train, &splits.test}) {
+    const auto* labels = split->labels.const_data_ptr<int64_t>();
+    EXPECT_GE(std::set<int64_t>(labels, labels + 20).size(), 6u);
+    EXPECT_EQ(class_counts(*split), std::vector<int64_t>(10, split->size() / 10));
+  }
+  EXPECT_EQ(images_of(splits.train), images_of(written.train));
+  // All is the largest subset, and a function of the seed.
+  options.train_size = 25;
+  EXPECT_TRUE(at::equal(load(options, 3).train.images, splits.train.images.narrow(0, 0, 25)));
+  options.train_size = 0;
+  EXPECT_TRUE(at::equal(load(options, 3).train.images, splits.train.images));
+  EXPECT_FALSE(at::equal(load(options, 4).train.images, splits.train.images));
+  // --balanced is about the subset that was asked for.
+  options.test_size = 20;
+  options.balanced = true;
+  EXPECT_TRUE(at::equal(load(options, 3).train.images, splits.train.images));
+}
+
+TEST(Subset, AllOfCifarKeepsTheOrderOfItsFiles) {
+  const auto raw = read_cifar10("cifar10-sample", "");
+  const auto splits = load(sample_options(), 3);
+  EXPECT_TRUE(at::equal(splits.train.images, raw.train.images));
+  EXPECT_TRUE(at::equal(splits.train.labels, raw.train.labels));
+  EXPECT_TRUE(at::equal(splits.test.labels, raw.test.labels));
+}
+
+TEST(ImageSize, IsReadFromTheHeader) {
+  std::vector<uint8_t> bytes;
+  for (const char* kind : {".png", ".jpg"}) {
+    cv::imencode(kind, picture(6, 8, 0), bytes);
+    const std::string file(bytes.begin(), bytes.end());
+    const auto size = image_size(file);
+    ASSERT_TRUE(size) << kind;
+    EXPECT_EQ(size->width, 8);
+    EXPECT_EQ(size->height, 6);
+    EXPECT_EQ(size->is_jpeg, std::string(kind) == ".jpg");
+    EXPECT_FALSE(image_size(file.substr(0, 20))) << kind;
+    if (!size->is_jpeg) continue;
+    // A comment, a fill byte and a restart marker before the frame.
+    const std::string comment("\xff\xff\xfe\x00\x06\xff\xc0xy\xff\xd0", 11);
+    const auto moved = image_size(file.substr(0, 2) + comment + file.substr(2));
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->width, 8);
+  }
+  EXPECT_FALSE(image_size(""));
+  EXPECT_FALSE(image_size("BM and more, which is another format"));
+}
+
+// 30,000 x 30,000 pixels by their header, which is all there is of the file.
+TEST(ImageFolder, AHugeImageIsRefusedByItsHeader) {
+  const ScratchFolder folder;
+  write_pictures(folder);
+  const auto path = folder / "train/b/0.png";
+  auto bytes = read_file(path);
+  bytes.replace(16, 8, std::string("\0\0\x75\x30\0\0\x75\x30", 8));
+  write_file(path, bytes);
+  auto options = folder_options(folder.path());
+  expect_error([&] { read_image_folder(options); },
+               "image-folder: " + path +
+                   " is 30000 x 30000 pixels, more than --max-megapixels 64 million; make it "
+                   "smaller, or raise --max-megapixels");
+  cv::imwrite(path, cv::Mat(1001, 1000, CV_8UC3, cv::Scalar(1, 2, 3)));
+  options.resize = 4;
+  options.max_megapixels = 1;
+  expect_error([&] { read_image_folder(options); },
+               "image-folder: " + path +
+                   " is 1000 x 1001 pixels, more than --max-megapixels 1 million; make it smaller, "
+                   "or raise --max-megapixels");
+  options.max_megapixels = 2;
+  EXPECT_EQ(read_image_folder(options).train.images.size(1), 4);
+}
+
+TEST(ImageFolder, AFileOfMoreThanTwoGibibytesIsRefused) {
+  const ScratchFolder folder;
+  write_pictures(folder);
+  const auto path = folder / "train/b/0.png";
+  std::filesystem::resize_file(path, uintmax_t{1} << 31);  // a hole, no space on the disk
+  expect_error([&] { read_image_folder(folder_options(folder.path())); },
+               "image-folder: " + path +
+                   " has 2147483648 bytes; the most is 2 GiB: make it smaller or remove it");
 }
 
 TEST(ImageFolder, NeedsAFolder) {

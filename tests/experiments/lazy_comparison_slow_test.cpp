@@ -443,8 +443,33 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
          "train-set to --measure");
   options.data.train_size = 40;
   expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
-               "ntk: 56 samples with 10 outputs need 2 MB at least, the cap is 1 MB; raise the cap "
+               "ntk: 56 samples with 10 outputs need 3 MB at least, the cap is 1 MB; raise the cap "
                "or take fewer samples");
+}
+
+// A finite loss of 1e8 is no result either.
+TEST(LazyComparison, NothingIsSaidOfARunThatDiverged) {
+  const ScratchFolder scratch;
+  for (const bool is_linear : {false, true}) {
+    const std::string out = scratch / (is_linear ? "linear" : "clean");
+    // The linearised runs diverge with the network that is linear itself, or alone.
+    auto options = is_linear ? two_layers() : linear_network();
+    if (is_linear) options.run.epochs = 40;
+    try {
+      compare(options, out, {}, {.lr_fraction = 1.5});
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_TRUE(text.starts_with("compare: " + out + "/seed0/")) << text;
+      EXPECT_NE(text.find(" diverged: its loss on the training images was "), std::string::npos)
+          << text;
+      EXPECT_TRUE(
+          text.ends_with("; take a smaller --lr-fraction, --lr or --rho, and give --overwrite"))
+          << text;
+    }
+    EXPECT_FALSE(fs::exists(out + "/statements.json"));
+    EXPECT_FALSE(fs::exists(out + "/DONE"));
+  }
 }
 
 TEST(LazyComparison, DivergedLinearisationIsSaid) {

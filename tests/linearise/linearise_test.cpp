@@ -2,12 +2,14 @@
 // and two independent ways, in fp64.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/one_hot.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
@@ -153,7 +155,7 @@ TEST_F(Linearise, ConstantEntriesHaveNoColumn) {
   EXPECT_LT(relative(jvp(network_, x_, v).tangent.reshape({-1}), at::mv(j, v)), 1e-13);
   EXPECT_LT(relative(vjp(network_, x_, c).gradient, at::mv(j.t(), c.reshape({-1}))), 1e-13);
   const auto expected = at::mm(j, j.t());
-  for (const int64_t memory : {30'000, 1 << 30}) {  // in blocks and at once
+  for (const int64_t memory : {40'000, 1 << 30}) {  // in blocks and at once
     EXPECT_LT(relative(kernel(network_, x_, {}, {.memory = memory, .batch = 4}).train, expected),
               1e-13);
   }
@@ -216,7 +218,7 @@ TEST(LineariseShared, AModuleRegisteredTwiceIsOneModule) {
 TEST_F(Linearise, KernelDoesNotDependOnBlocks) {
   const auto whole = kernel(network_, x_, x_test_);
   // Enough for the kernel and a few rows only: pieces of one channel, one column at a time.
-  for (const int64_t memory : {30'000, 60'000}) {
+  for (const int64_t memory : {40'000, 80'000}) {
     const auto k = kernel(network_, x_, x_test_, {.memory = memory, .batch = 4});
     EXPECT_LT(relative(k.train, whole.train), 1e-13) << memory;
     EXPECT_LT(relative(k.test, whole.test), 1e-13) << memory;
@@ -324,8 +326,70 @@ TEST(LineariseInteracting, SamplesAreRefusedOrTakenWhole) {
   expect_error([&] { kernel(network, x); },
                "ntk: the outputs of one sample depend on the other samples of its batch; use the "
                "generic kernel");
-  const auto j = jacobian(network, x);
-  EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, at::mm(j, j.t())), 1e-13);
+  expect_error([&] { traced_kernel(network, x); },
+               "ntk: the outputs of one sample depend on the other samples of its batch; use the "
+               "generic kernel");
+  const auto j = jacobian(network, x), k = at::mm(j, j.t());
+  EXPECT_LT(relative(kernel(network, x, {}, {.is_generic = true}).train, k), 1e-13);
+  EXPECT_LT(relative(traced_kernel(network, x, {.is_generic = true}), trace_classes(k, 2)), 1e-13);
+}
+
+// Adds to each sample the one before it: the first does not depend on the others.
+class ChainedNetwork : public torch::nn::Module {
+ public:
+  ChainedNetwork() : linear(register_module("linear", torch::nn::Linear(4, 2))) {
+    to(torch::kDouble);
+  }
+  at::Tensor forward(const at::Tensor& x) {
+    const auto h = at::tanh(linear->forward(x));
+    return h + at::cat({at::zeros_like(h.narrow(0, 0, 1)), h.narrow(0, 0, h.size(0) - 1)});
+  }
+  torch::nn::Linear linear{nullptr};
+};
+
+TEST(LineariseInteracting, ItIsFoundInLaterSamplesToo) {
+  at::manual_seed(2);
+  ChainedNetwork module;
+  const Network network(module);
+  const auto x = at::randn({5, 4}, kDouble);
+  for (const bool is_traced : {false, true}) {
+    try {
+      is_traced ? traced_kernel(network, x) : kernel(network, x).train;
+      ADD_FAILURE() << "no error, traced: " << is_traced;
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_TRUE(
+          text.starts_with("ntk: the layers' kernel does not agree with a plain backward "
+                           "pass (r^T K r = "))
+          << text;
+    }
+  }
+}
+
+// Biases that a linear layer spreads over its channels or samples.
+class SpreadBiases : public torch::nn::Module {
+ public:
+  SpreadBiases() {
+    first = register_parameter("first", at::randn({5, 4}));
+    one = register_parameter("one", at::randn({1}));
+    second = register_parameter("second", at::randn({3, 5}));
+    row = register_parameter("row", at::randn({1, 3}));
+    to(torch::kDouble);
+  }
+  at::Tensor forward(const at::Tensor& x) {
+    return at::addmm(row, at::tanh(at::addmm(one, x, first.t())), second.t());
+  }
+  at::Tensor first, one, second, row;
+};
+
+TEST(LineariseBias, ABiasThatIsSpreadIsNotReadAsOneAChannel) {
+  at::manual_seed(6);
+  SpreadBiases module;
+  const Network network(module);
+  const auto x = at::randn({6, 4}, kDouble);
+  const auto j = jacobian(network, x), expected = at::mm(j, j.t());
+  EXPECT_LT(relative(kernel(network, x).train, expected), 1e-13);
+  EXPECT_LT(relative(traced_kernel(network, x), trace_classes(expected, 3)), 1e-13);
 }
 
 TEST(LineariseSpectrum, LargestLearningRateIsTheEdge) {
@@ -339,11 +403,31 @@ TEST(LineariseSpectrum, LargestLearningRateIsTheEdge) {
   const auto error = vectors.select(1, 5);
   EXPECT_LT(relative(error - at::mv(k, error) * (lr / 6), -error), 1e-12);
   EXPECT_DOUBLE_EQ(max_learning_rate(k, 0.5), 1.5 * lr);
+  EXPECT_DOUBLE_EQ(max_learning_rate(k, 0.5, /*is_nesterov=*/true), 0.75 * lr);
   EXPECT_NEAR(kernel_alignment(k, k * 3), 1, 1e-14);
   EXPECT_NEAR(kernel_distance(k * 3, k), 2, 1e-14);
 }
 
 // ---- function space ----
+
+// One output of one sample, f - y = 1 at the start, on either side of the edge.
+TEST(FunctionSpaceStability, LargestLearningRateIsTheEdgeWithMomentumToo) {
+  const Kernel k{at::full({1, 1}, 3, kDouble), {}, at::ones({1, 1}, kDouble), {}};
+  for (const bool is_nesterov : {false, true}) {
+    for (const double momentum : {0.0, 0.5, 0.9}) {
+      SCOPED_TRACE(std::to_string(momentum) + (is_nesterov ? " Nesterov" : ""));
+      const double edge = max_learning_rate(k.train, momentum, is_nesterov);
+      for (const double part : {0.99, 1.01}) {
+        FunctionSpace space(k);
+        for (int i = 0; i < 500; ++i)
+          space.step({.lr = part * edge, .momentum = momentum, .is_nesterov = is_nesterov},
+                     [](const at::Tensor& f) { return f; });
+        const double left = space.train_outputs().abs().item<double>();
+        EXPECT_TRUE(part < 1 ? left < 1e-3 : left > 1e3) << part << ": " << left;
+      }
+    }
+  }
+}
 
 struct Setting {
   const char* name;

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <map>
 
+#include "support/expect_error.h"
 #include "support/small_run.h"
 #include "train/experiment.h"
 
@@ -272,6 +273,14 @@ TEST(FirstLayer, EscapeIsDefinedForTwoLayersOnly) {
     train::Experiment run(options);
     EXPECT_FALSE(measured_numbers("first-layer", run.subject()).contains("first_layer_escaped"));
   }
+}
+
+TEST(NtkChange, TakesNoMoreMemoryThanItIsGiven) {
+  train::Experiment experiment(run_of("mlp", "fp64"));
+  auto subject = experiment.subject();
+  subject.probe.ntk_memory = 0;
+  testing::expect_error([&] { registry().find("ntk-change").make(subject); },
+                        "ntk: batch and memory must be > 0");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "models/frozen_statistics.h"
 #include "models/norm.h"
+#include "support/expect_error.h"
 
 namespace unlazy::models {
 namespace {
@@ -131,6 +132,29 @@ TEST(FusedNorm, NonFiniteInputStaysVisible) {
   const auto y = norm->forward(x);
   EXPECT_TRUE(y.select(1, 3).isnan().all().item<bool>());
   EXPECT_FALSE(y.select(1, 2).isnan().any().item<bool>());
+}
+
+TEST(FusedNorm, OneValueAChannelIsRefusedInTraining) {
+  Norm norm("batch", 8, 1);
+  const auto x = at::randn({1, 8, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
+  const std::string text =
+      "BatchNorm: expected more than 1 value per channel when training, got input [1, 8, 1, 1]: a "
+      "batch, or its last part, is a single image; use --drop-last or another --batch (for "
+      "statistics that are collected anew: --eval-batch)";
+  testing::expect_misuse([&] { norm->forward(x); }, text);
+  {
+    const PlainOperators plain;
+    const FrozenStatistics frozen(*norm);
+    testing::expect_misuse([&] { norm->forward(x); }, text);
+  }
+  EXPECT_EQ(norm->named_buffers()["num_batches_tracked"].item<int64_t>(), 0);
+  EXPECT_TRUE(norm->named_buffers()["running_var"].isfinite().all().item<bool>());
+  norm->forward(x.expand({2, 8, 1, 1}));
+  norm->forward(x.expand({1, 8, 1, 2}));
+  norm->eval();
+  norm->forward(x);
+  Norm groups("group", 8, 4);
+  groups->forward(x);
 }
 
 TEST(FusedNorm, FrozenStatisticsNormaliseButDoNotMove) {

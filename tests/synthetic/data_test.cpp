@@ -100,12 +100,33 @@ TEST(MatrixFile, RefusesOtherCsv) {
     expect_error([&] { read_matrix(path); }, path + ": " + text);
   };
   refuse("a,b\n1,2\n3\n", "line 3 has 1 numbers, expected 2 as in line 2");
-  refuse("1,2\n3,x\n", "line 2 has 'x', expected a number");
-  refuse("1,2\n3,\n", "line 2 has '', expected a number");
+  refuse("1,2\n3,x\n", "line 2, column 2 has 'x', expected a number");
+  refuse("1,2\n3,\n", "line 2, column 2 has '', expected a number");
   refuse("1,2\n3,nan\n", "row 2, column 2 is nan; all numbers must be finite");
   refuse("1,-inf\n", "row 1, column 2 is -inf; all numbers must be finite");
   refuse("", "holds no numbers");
   expect_misuse([&] { read_matrix("x.txt"); }, "x.txt: must be a .npy or .csv file");
+}
+
+TEST(MatrixFile, AByteOrderMarkLosesNoRow) {
+  const ScratchFolder scratch;
+  for (const char* head : {"", "x0,x1\n"}) {
+    write_file(scratch / "x.csv", "\xef\xbb\xbf" + std::string(head) + "1,2\n3,4\n");
+    EXPECT_EQ(read_matrix(scratch / "x.csv").values, (std::vector<double>{1, 2, 3, 4}));
+  }
+}
+
+TEST(MatrixFile, AMistypedFirstRowIsNoHeader) {
+  const ScratchFolder scratch;
+  const std::string path = scratch / "x.csv", advice = " (a line of names holds no numbers)";
+  const auto refuse = [&](const std::string& file, const std::string& text) {
+    write_file(path, file);
+    expect_error([&] { read_matrix(path); }, path + ": " + text + advice);
+  };
+  refuse("1,x\n3,4\n", "line 1, column 2 has 'x', expected a number");
+  refuse("# data\n,2\n3,4\n", "line 2, column 1 has '', expected a number");
+  refuse("1.O\n2\n", "line 1, column 1 has '1.O', expected a number");
+  refuse("-.5f,b\n2,3\n", "line 1, column 1 has '-.5f', expected a number");
 }
 
 TEST(SyntheticProblem, TeacherOfAnotherDimensionIsRefused) {

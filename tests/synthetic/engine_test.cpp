@@ -12,7 +12,13 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/rng.h"
 #include "synthetic/engine/draws.h"
+#include "synthetic/engine/neurons.h"
+#include "synthetic/records/run.h"
 #include "synthetic/support.h"
 
 namespace unlazy::synthetic {
@@ -23,6 +29,78 @@ using testing::relative_difference;
 using testing::small_options;
 
 constexpr int64_t kLong = 100000;
+
+// Eigenvalues of a symmetric matrix [n, n] by cyclic Jacobi (Golub and Van Loan 8.5), descending.
+std::vector<double> jacobi(std::vector<double> s, size_t n) {
+  for (int round = 0; round < 30; ++round) {
+    for (size_t p = 0; p < n; ++p) {
+      for (size_t q = p + 1; q < n; ++q) {
+        const double x = s[p * n + q];
+        if (x == 0) continue;
+        const double theta = (s[q * n + q] - s[p * n + p]) / (2 * x);
+        const double t =
+            std::copysign(1.0, theta) / (std::fabs(theta) + std::sqrt(theta * theta + 1));
+        const double c = 1 / std::sqrt(t * t + 1), sine = t * c;
+        const auto turn = [&](double& a, double& b) {
+          const double before = a;
+          a = c * before - sine * b;
+          b = sine * before + c * b;
+        };
+        for (size_t k = 0; k < n; ++k) turn(s[k * n + p], s[k * n + q]);
+        for (size_t k = 0; k < n; ++k) turn(s[p * n + k], s[q * n + k]);
+      }
+    }
+  }
+  std::vector<double> values;
+  for (size_t j = 0; j < n; ++j) values.push_back(s[j * n + j]);
+  std::sort(values.rbegin(), values.rend());
+  return values;
+}
+
+TEST(Neurons, SingularValuesAreThoseOfJacobi) {
+  constexpr int64_t kNeurons = 21, kStride = 24;
+  Rng rng(3, Stream::kData);
+  for (const int64_t d : {1, 2, 9, 40}) {
+    Buffer columns(d * kStride);
+    for (int64_t j = 0; j < d; ++j) {
+      for (int64_t i = 0; i < kNeurons; ++i) columns[j * kStride + i] = rng.normal();
+    }
+    std::vector<double> gram;
+    for (int64_t j = 0; j < d; ++j) {
+      for (int64_t k = 0; k < d; ++k) {
+        gram.push_back(0);
+        for (int64_t i = 0; i < kNeurons; ++i)
+          gram.back() += columns[j * kStride + i] * columns[k * kStride + i];
+      }
+    }
+    const auto eigenvalues = jacobi(gram, static_cast<size_t>(d));
+    auto found = singular_values(columns.data(), kStride, d);
+    for (auto& value : found) value *= value;
+    // With fewer neurons than inputs some are 0.
+    EXPECT_LT(relative_difference(found, eigenvalues), 1e-13) << d;
+  }
+}
+
+TEST(Neurons, SingularValuesOfADivergedNetworkAreNotFinite) {
+  Buffer columns(2 * 8);
+  columns[0] = INFINITY;
+  for (const double value : singular_values(columns.data(), 8, 2))
+    EXPECT_FALSE(std::isfinite(value));
+}
+
+// A wide network takes long between two records, and must not take that long to stop.
+TEST(Simulate, StopsBetweenRecords) {
+  auto options = small_options("sgd", 200, 200);
+  options.method.steps = 1'000'000'000;
+  options.record.records = 1;  // at 0, 1 and the last step
+  options.record.snapshots = {0};
+  resolve(options);
+  int asked = 0;
+  const auto result = simulate(options, settings(options).front(), [&] { return ++asked == 5; });
+  EXPECT_EQ(asked, 5);
+  EXPECT_EQ(result.records.size(), 2u);
+  EXPECT_EQ(result.diverged_at, -1);
+}
 
 struct Shape {
   int64_t m, d, batch;

@@ -4,31 +4,17 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/stopwatch.h"
 #include "experiments/pruning/curve.h"
 #include "experiments/pruning/protocol.h"
 #include "prune/select.h"
 #include "train/run_dir.h"
 
 namespace unlazy::experiments {
-
-/// Counts seconds from when it was made, plus `before`.
-class Stopwatch {
- public:
-  explicit Stopwatch(double before = 0) : before_(before) {}
-  double seconds() const {
-    return before_ +
-           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-
- private:
-  double before_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 /// The folder of a level of the curve in the folder `curve`, CURVE/level-NN.
 std::string level_folder(const std::string& curve, size_t level);

@@ -5,10 +5,10 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/safetensors.h"
 #include "core/span.h"
+#include "core/stopwatch.h"
 #include "models/frozen_statistics.h"
 #include "models/weights.h"
 #include "models/winograd.h"
@@ -66,15 +66,14 @@ void PrunedNetwork::recalibrate(int64_t num_batches) {
 }
 
 CurveLevel PrunedNetwork::evaluate(double target) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const auto subject = experiment_.subject();
   const models::FastConvolutions fast;
   const auto result = measure::evaluate(subject, subject.test);
   CurveLevel level;
   level.loss = result.loss.item<double>();
   level.accuracy = result.accuracy.item<double>();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  level.images_per_second = static_cast<double>(subject.test.labels.size(0)) / elapsed.count();
+  level.images_per_second = static_cast<double>(subject.test.labels.size(0)) / watch.seconds();
   level.target = target;
   level.layers = prune::count_layers(parameters(), parameters().mask());
   auto whole = level.layers;

@@ -1,8 +1,12 @@
 #include "synthetic/engine/neurons.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/mm.h>
+
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "core/rng.h"
 
@@ -53,44 +57,15 @@ void observe_whole(const double* columns, int64_t ld, const Problem& problem, Ob
 }
 
 std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d) {
-  const auto n = static_cast<size_t>(d);
-  std::vector<double> s(n * n);
-  for (size_t j = 0; j < n; ++j) {
-    vector_loops().transposed_times(columns, ld, d, columns + static_cast<int64_t>(j) * ld,
-                                    s.data() + j * n);
-  }
-  double total = 0;
-  for (size_t j = 0; j < n; ++j) total += s[j * n + j];
-  if (!std::isfinite(total)) return std::vector<double>(n, total);
-  for (int round = 0; round < 30; ++round) {
-    double off = 0;
-    for (size_t p = 0; p < n; ++p) {
-      for (size_t q = p + 1; q < n; ++q) {
-        const double x = s[p * n + q];
-        off += x * x;
-        if (std::fabs(x) <= 1e-18 * total) continue;
-        const double theta = (s[q * n + q] - s[p * n + p]) / (2 * x);
-        const double t =
-            std::copysign(1.0, theta) / (std::fabs(theta) + std::sqrt(theta * theta + 1));
-        const double c = 1 / std::sqrt(t * t + 1), sine = t * c;
-        for (size_t k = 0; k < n; ++k) {
-          const double kp = s[k * n + p], kq = s[k * n + q];
-          s[k * n + p] = c * kp - sine * kq;
-          s[k * n + q] = sine * kp + c * kq;
-        }
-        for (size_t k = 0; k < n; ++k) {
-          const double pk = s[p * n + k], qk = s[q * n + k];
-          s[p * n + k] = c * pk - sine * qk;
-          s[q * n + k] = sine * pk + c * qk;
-        }
-      }
-    }
-    if (off <= 1e-26 * total * total) break;
-  }
-  std::vector<double> values(n);
-  for (size_t j = 0; j < n; ++j) values[j] = std::sqrt(std::max(0.0, s[j * n + j]));
-  std::sort(values.rbegin(), values.rend());
-  return values;
+  const auto options = at::TensorOptions().dtype(c10::kDouble);
+  const auto c = at::from_blob(const_cast<double*>(columns), {d, ld}, options);  // only read
+  const auto gram = at::mm(c, c.t());
+  // LAPACK refuses what is not finite.
+  const double total = gram.trace().item<double>();
+  if (!std::isfinite(total)) return std::vector<double>(static_cast<size_t>(d), total);
+  const auto values = at::linalg_eigvalsh(gram).clamp_min_(0).sqrt_().flip(0).contiguous();
+  const double* first = values.const_data_ptr<double>();
+  return {first, first + d};
 }
 
 Buffer initial_columns(const Rule& rule, int64_t m, int64_t d, int64_t ld, double scale,

@@ -18,8 +18,8 @@ void observe_block(const double* now, const double* change, int64_t ld, int64_t 
 /// weights gives the same result.
 void observe_whole(const double* columns, int64_t ld, const Problem& problem, Observation& out);
 
-/// Singular values of the d columns, largest first, from the eigenvalues of W^T W
-/// (cyclic Jacobi, Golub and Van Loan 8.5).
+/// Singular values of the d columns, largest first: roots of the eigenvalues of W^T W, which LAPACK
+/// finds.
 std::vector<double> singular_values(const double* columns, int64_t ld, int64_t d);
 
 /// The cosine, clamped to [-1, 1].

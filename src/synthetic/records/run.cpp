@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <exception>
 #include <mutex>
@@ -10,11 +9,10 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/stopwatch.h"
 
 namespace unlazy::synthetic {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kMostShown = 2000;    // neurons of a snapshot
 constexpr double kHistogramTop = 1.25;  // of the largest initial norm
@@ -89,6 +87,15 @@ class Keeper {
   Observation seen_;
 };
 
+// Steps between two questions whether to stop, about a tenth of a second. A step of the linear
+// network goes over its weights, a square of d at most (engine gram).
+int64_t steps_at_once(const RunResult& run) {
+  const double weights =
+      static_cast<double>(run.d) * static_cast<double>(std::min(run.num_neurons, run.d + 1));
+  constexpr double kWeights = 1e8;
+  return std::max<int64_t>(16, static_cast<int64_t>(kWeights / weights) / 1024 * 1024);
+}
+
 // So many runs at once that their largest arrays stay below about a gigabyte.
 int64_t threads_that_fit(const SyntheticOptions& options, int64_t threads) {
   if (options.model.family == "diagonal") return threads;
@@ -139,16 +146,22 @@ RunResult simulate(const SyntheticOptions& options, const Setting& setting,
   result.teacher_norm = problem.teacher_norm;
   result.largest_input = problem.largest_input;
   Keeper keeper(options, problem, *engine, result);
+  const auto is_stopped = [&] { return should_stop && should_stop(); };
+  const int64_t at_once = steps_at_once(result);
+  int64_t now = 0;
   for (const int64_t time : record_times(options)) {
-    const auto start = Clock::now();
-    const int64_t reached = engine->run_to(time);
-    result.step_seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    if (reached < time) {
-      result.diverged_at = reached;
+    while (now < time) {
+      if (is_stopped()) return result;
+      const int64_t next = std::min(time, now + at_once);
+      const Stopwatch watch;
+      now = engine->run_to(next);
+      result.step_seconds += watch.seconds();
+      if (now == next) continue;
+      result.diverged_at = now;
       return result;
     }
     keeper.look(time);
-    if (should_stop && should_stop()) return result;
+    if (is_stopped()) return result;
   }
   return result;
 }

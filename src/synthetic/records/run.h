@@ -66,7 +66,8 @@ struct RunResult {
 /// The recorded steps, from 0 to the last, ascending.
 std::vector<int64_t> record_times(const SyntheticOptions& options);
 
-/// One run with resolved options. `should_stop` is asked at every record.
+/// One run with resolved options. `should_stop` is asked at every record, and between records in
+/// long runs of steps.
 RunResult simulate(const SyntheticOptions& options, const Setting& setting,
                    const std::function<bool()>& should_stop = {});
 
