@@ -11,6 +11,8 @@
 #include <set>
 
 #include "core/files.h"
+#include "core/names.h"
+#include "core/options.h"
 #include "data/cifar.h"
 #include "data/image_folder.h"
 #include "data/image_size.h"
