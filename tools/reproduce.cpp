@@ -63,7 +63,7 @@ std::vector<Call> make_fig5(bool is_quick, const std::string& out) {
 // empty if nothing. `command` is the command that the presets belong to.
 std::string changes_of_quick(const std::string& figure, const std::string& command) {
   const auto known = presets(command);
-  if (std::ranges::count(known, figure + "-quick", &Choice::name) == 0) return "";
+  if (std::ranges::count(known, figure + "-quick", &unlazy::Choice::name) == 0) return "";
   const auto full = read_json_file(find_preset(figure, command));
   const auto quick = read_json_file(find_preset(figure + "-quick", command));
   std::vector<std::string> changes;
