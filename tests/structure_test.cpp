@@ -165,7 +165,8 @@ TEST(Structure, HeavyHeadersStayWhereTheyAreNeeded) {
       EXPECT_EQ(source.text.find(header), std::string::npos)
           << source.path << " includes " << header;
     }
-    if (source.path.ends_with(".h")) {
+    // The parser itself is a template over the library's types; two files include it.
+    if (source.path.ends_with(".h") && !source.path.ends_with("/core/json.h")) {
       EXPECT_EQ(source.text.find("<nlohmann/json.hpp>"), std::string::npos) << source.path;
     }
   }

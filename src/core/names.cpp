@@ -52,8 +52,10 @@ std::optional<std::string> nearest(std::string_view name, const std::vector<std:
   const auto best = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(name, a) < edit_distance(name, b);
   });
-  // Two slips, or a third of the word, are a typing error; more is another word.
-  if (edit_distance(name, *best) > std::max<size_t>(2, name.size() / 3)) return std::nullopt;
+  // Two slips, or a third of the word, are a typing error; more is another word, and so is one
+  // without a letter in common.
+  const auto slips = edit_distance(name, *best);
+  if (slips > std::max<size_t>(2, name.size() / 3) || slips >= name.size()) return std::nullopt;
   return *best;
 }
 

@@ -85,8 +85,7 @@ OptionTable describe(RunOptions& o) {
         .role = Role::kOutput},
        {.name = "weights",
         .target = &o.weights,
-        .help = "A .safetensors file to start from instead of the initialisation.",
-        .is_common = true},
+        .help = "A .safetensors file to start from instead of the initialisation."},
        {.name = "mask",
         .target = &o.mask,
         .help = "A .safetensors file with a mask, as `unlazy prune` writes it: weights are held at "

@@ -76,6 +76,7 @@ TEST(Suggest, NamesTheNearest) {
 TEST(Suggest, StopsWhereAnotherWordBegins) {
   EXPECT_EQ(nearest("abcd", {"abxy"}), "abxy");
   EXPECT_EQ(nearest("abcd", {"axyz"}), std::nullopt);
+  EXPECT_EQ(nearest("wd", {"lr"}), std::nullopt);
   EXPECT_EQ(nearest("abcdefghijkl", {"abcdefghwxyz"}), "abcdefghwxyz");
   EXPECT_EQ(nearest("abcdefghijkl", {"abcdefgvwxyz"}), std::nullopt);
 }

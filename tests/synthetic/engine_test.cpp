@@ -92,6 +92,7 @@ TEST(Neurons, SingularValuesOfADivergedNetworkAreNotFinite) {
 TEST(Simulate, StopsBetweenRecords) {
   auto options = small_options("sgd", 200, 200);
   options.method.steps = 1'000'000'000;
+  options.record.spacing = "log";
   options.record.records = 1;  // at 0, 1 and the last step
   options.record.snapshots = {0};
   resolve(options);
