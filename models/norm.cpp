@@ -101,8 +101,9 @@ at::Tensor NormImpl::normalize(const at::Tensor& x) const {
     return at::group_norm(x.to(weight.scalar_type()), groups_, weight, bias, kEps)
         .to(x.scalar_type());
   }
+  // Linearisation reads ATen's own node of the graph and not that of cuDNN.
   return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum_, kEps,
-                        /*cudnn_enabled=*/true);
+                        /*cudnn_enabled=*/plain_operators == 0);
 }
 
 }  // namespace unlazy::models

@@ -72,6 +72,22 @@ TEST(Deterministic, ReachesLibTorch) {
   EXPECT_TRUE(at::globalContext().benchmarkCuDNN());
 }
 
+TEST(Deterministic, LeavesNewTensorsAsTheyAre) {
+  resolve({.device = "cpu", .deterministic = true});
+  EXPECT_FALSE(at::globalContext().deterministicFillUninitializedMemory());
+  resolve({.device = "cpu"});
+}
+
+TEST(Tf32, IsOffUnlessAskedFor) {
+  resolve({.device = "cpu"});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
+  resolve({.device = "cpu", .tf32 = true});
+  EXPECT_TRUE(at::globalContext().allowTF32CuDNN());
+  EXPECT_TRUE(at::globalContext().allowTF32CuBLAS());
+  resolve({.device = "cpu"});
+}
+
 TEST(Compute, OptionsAreChecked) {
   ComputeOptions choice;
   Options options("train", {describe(choice)});
