@@ -118,8 +118,9 @@ Compute resolve(const ComputeOptions& options) {
   context.setDeterministicCuDNN(options.deterministic);
   context.setDeterministicFillUninitializedMemory(false);  // it is slow, and nothing reads it
   context.setBenchmarkCuDNN(!options.deterministic);
-  context.setAllowTF32CuDNN(options.tf32);
-  context.setAllowTF32CuBLAS(options.tf32);
+  const bool has_tf32 = options.tf32 && device.is_cuda();  // the second is for oneDNN as well
+  context.setAllowTF32CuDNN(has_tf32);
+  context.setAllowTF32CuBLAS(has_tf32);
   if (device.is_cuda()) prepare_cublas(options.deterministic);
 #ifdef UNLAZY_HAS_CUDA
   if (device.is_cuda()) c10::cuda::set_device(device.index());

@@ -65,6 +65,7 @@ struct StepGraph::State {
   explicit State(c10::Device device) : stream(at::cuda::getStreamFromPool(false, device.index())) {}
   // One stream for all kinds, since their backward passes share the accumulators of the gradients.
   c10::cuda::CUDAStream stream;
+  at::cuda::CUDAEvent staged, done;
   std::map<size_t, Kind> kinds;
   std::string problem;
 
@@ -120,16 +121,15 @@ void StepGraph::run(size_t kind, const std::vector<at::Tensor>& inputs, const Fu
   const c10::cuda::CUDAGuard device(s.stream.device());
   // The step's stream waits for what staged the inputs, and the caller's stream for the step.
   const auto caller = at::cuda::getCurrentCUDAStream();
-  at::cuda::CUDAEvent staged, done;
-  staged.record(caller);
-  staged.block(s.stream);
+  s.staged.record(caller);
+  s.staged.block(s.stream);
   {
     const c10::cuda::CUDAStreamGuard stream(s.stream);
     s.run(s.kinds[kind], inputs, function);
     for (const auto& input : inputs) input.record_stream(s.stream);
   }
-  done.record(s.stream);
-  done.block(caller);
+  s.done.record(s.stream);
+  s.done.block(caller);
 }
 
 }  // namespace unlazy::cuda

@@ -78,14 +78,16 @@ TEST(Deterministic, LeavesNewTensorsAsTheyAre) {
   resolve({.device = "cpu"});
 }
 
-TEST(Tf32, IsOffUnlessAskedFor) {
-  resolve({.device = "cpu"});
+TEST(Tf32, IsForAGpuAndOffUnlessAskedFor) {
+  resolve({.device = "cpu", .tf32 = true});
   EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
   EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
-  resolve({.device = "cpu", .tf32 = true});
+  if (!at::hasCUDA()) return;
+  resolve({.device = "cuda", .tf32 = true});
   EXPECT_TRUE(at::globalContext().allowTF32CuDNN());
   EXPECT_TRUE(at::globalContext().allowTF32CuBLAS());
-  resolve({.device = "cpu"});
+  resolve({.device = "cuda"});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
 }
 
 TEST(Compute, OptionsAreChecked) {

@@ -278,6 +278,10 @@ def other_commands(s):
     common = ["--device", s.options.device]
     s.unlazy("measure", ["measure", weights, *common, "--samples", "64"], 120)
     s.unlazy("landscape", ["landscape", weights, *common, "--points", "5", "--samples", "256"], 120)
+    s.unlazy("train vgg --deterministic", ["train", "--model", "vgg", "--deterministic", "--max-steps", "6", "--train-size", "256", "--batch", "64", *common, "--out",
+                                           s.work / "vgg", "--overwrite"], 60)
+    s.unlazy("train adamw", ["train", "--model", "resnet20", "--optimizer", "sam", "--sam-base", "adamw", "--lr", "0.001", "--precision", "bf16", "--max-steps", "6",
+                             "--train-size", "256", "--batch", "64", *common, "--out", s.work / "adamw", "--overwrite"], 60)
     s.unlazy("prune", ["prune", "--run", weights, *common, "--levels", "4"], 120)
 
 
@@ -307,7 +311,8 @@ def bench(s, label, batch, words, steps=100):
 def peer(s, modes, precisions, batches, limit, keep=True, steps=100):
     code, output = s.run(f"PyTorch {modes} {precisions} {batches}",
                          [sys.executable, ROOT / "tools/bench/peer_resnet18.py", "--device", s.options.device, "--modes", modes, "--precisions", precisions, "--batches",
-                          batches, "--steps", str(steps), "--seconds", str(max(5, limit - 20))], limit)
+                          batches, "--steps", str(steps), "--seconds", str(max(5, limit - 20))], limit,
+                         {"LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")})
     for line in output.splitlines():
         if not line.startswith("{"):
             continue
