@@ -118,7 +118,7 @@ class Session:
     def fail(self, name, text):
         self.say(f"{name}: FAILED: {text}")
         with self.lock:
-            self.results["steps"].setdefault(name, {})["failure"] = text
+            self.results["steps"].setdefault(name, {}).setdefault("failures", []).append(text)
 
     def save(self):
         with self.lock:
@@ -149,11 +149,10 @@ def filter_of(suites):
 
 
 def failures_in(output):
-    failed = re.findall(r"^\[  FAILED  \] (\S+)", output, re.M)
+    failed = {name.rstrip(",") for name in re.findall(r"^\[  FAILED  \] (\S+)", output, re.M) if "." in name}
     begun = re.findall(r"^\[ RUN      \] (\S+)", output, re.M)
-    ended = set(re.findall(r"^\[ +(?:OK|FAILED|SKIPPED) +\] (\S+)", output, re.M))
-    unfinished = [name for name in begun if name not in ended and name.rstrip(",") not in ended]
-    return sorted({name.rstrip(",") for name in failed}), unfinished
+    ended = {name.rstrip(",") for name in re.findall(r"^\[ +(?:OK|FAILED|SKIPPED) +\] (\S+)", output, re.M)}
+    return sorted(failed), [name for name in begun if name not in ended]
 
 
 def note_tests(s, name, output):
@@ -397,7 +396,7 @@ def main():
     finally:
         table(s)
         s.save()
-        failed = [f"{name}: {step.get('failure') or step.get('rc')}" for name, step in s.results["steps"].items() if step.get("failure") or step.get("rc")]
+        failed = [f"{name}: {', '.join(step.get('failures', [])) or step.get('rc')}" for name, step in s.results["steps"].items() if step.get("failures") or step.get("rc")]
         print("FAILED:" if failed else "all steps passed", *failed, sep="\n  ", flush=True)
 
 
