@@ -64,24 +64,28 @@ Dataset subset(const Dataset& split, int64_t size, bool is_balanced, bool is_shu
 }  // namespace
 
 OptionTable describe(DataOptions& options) {
+  const std::vector<OnlyFor> with_folder = {{"data", {"image-folder"}}};
   return {
       "Data",
       {{.name = "data",
         .target = &options.source,
         .help = "Data set.",
-        .choices = sources().choices()},
+        .choices = sources().choices(),
+        .is_common = true},
        {.name = "data-dir",
         .target = &options.dir,
         .help = "Folder of the data set; empty: searched for in $UNLAZY_DATA_DIR, data and "
                 "~/.cache/unlazy.",
-        .role = Role::kPlace},
+        .role = Role::kPlace,
+        .is_common = true},
        {.name = "train-size",
         .target = &options.train_size,
         .range = Range::at_least(0),
         .unit = "images",
         .help = "Random subset of the training images, contained in every larger one; 0: all, in "
                 "the order of the files (image folders: in a random order, a function of the "
-                "seed)."},
+                "seed).",
+        .is_common = true},
        {.name = "test-size",
         .target = &options.test_size,
         .range = Range::at_least(0),
@@ -99,24 +103,20 @@ OptionTable describe(DataOptions& options) {
         .range = Range::closed(0, 4096),
         .unit = "pixels",
         .help = "Image folders: scale every image to a square with this side, ignoring its "
-                "proportions; 0: do not scale."},
+                "proportions; 0: do not scale.",
+        .only_for = with_folder},
        {.name = "max-megapixels",
         .target = &options.max_megapixels,
         .range = Range::closed(1, 1000),
         .unit = "million pixels",
         .help = "Image folders: refuse a larger image before it is decoded; a decoded image takes "
                 "3 bytes per pixel and thread.",
-        .role = Role::kPlace}}};
+        .role = Role::kPlace,
+        .only_for = with_folder}}};
 }
 
 Splits load(const DataOptions& options, uint64_t seed) {
   const auto& source = sources().find(options.source);
-  const bool has_files = options.source == "image-folder";
-  UNLAZY_CHECK_USAGE(options.resize == 0 || has_files,
-                     "data: --resize is for --data image-folder, not for --data ", options.source);
-  UNLAZY_CHECK_USAGE(options.max_megapixels == DataOptions().max_megapixels || has_files,
-                     "data: --max-megapixels is for --data image-folder, not for --data ",
-                     options.source);
   UNLAZY_CHECK_USAGE(!options.balanced || options.train_size > 0 || options.test_size > 0,
                      "data: --balanced needs --train-size or --test-size");
   const RawSplits raw = source.make(options);

@@ -18,6 +18,14 @@
 namespace unlazy::models {
 namespace {
 
+// cuDNN's kernels read scale and shift 16 bytes at a time, wherever these begin. As views of a flat
+// buffer they may begin in between, and reading them is then an error of the device.
+at::Tensor aligned(const at::Tensor& t) {
+  constexpr uintptr_t kBytes = 16;
+  const bool is_aligned = reinterpret_cast<uintptr_t>(t.const_data_ptr()) % kBytes == 0;
+  return is_aligned || !t.is_cuda() ? t : t.clone();
+}
+
 constexpr double kEps = 1e-5;  // PyTorch's default
 
 thread_local int plain_operators = 0;  // derivatives that operators must have beyond the usual
@@ -107,8 +115,11 @@ at::Tensor NormImpl::normalize(const at::Tensor& x) const {
     return at::group_norm(x.to(weight.scalar_type()), groups_, weight, bias, kEps)
         .to(x.scalar_type());
   }
-  return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum_, kEps,
-                        /*cudnn_enabled=*/true);
+  // Linearisation reads ATen's own node of the graph and not that of cuDNN.
+  const bool may_use_cudnn = plain_operators == 0;
+  return at::batch_norm(x, may_use_cudnn ? aligned(weight) : weight,
+                        may_use_cudnn ? aligned(bias) : bias, running_mean, running_var,
+                        is_training(), momentum_, kEps, may_use_cudnn);
 }
 
 }  // namespace unlazy::models

@@ -1,6 +1,7 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <functional>
 #include <type_traits>
 
 #include "core/error.h"
@@ -42,18 +43,41 @@ const Registry<MakeModel>& registry() {
   return models;
 }
 
+namespace {
+
+std::vector<std::string> names_where(const std::function<bool(const std::string&)>& is_meant) {
+  std::vector<std::string> names;
+  for (const auto& entry : registry().entries()) {
+    if (is_meant(entry.name)) names.push_back(entry.name);
+  }
+  return names;
+}
+
+bool is_resnet(const std::string& model) { return model.starts_with("resnet"); }
+
+}  // namespace
+
 OptionTable describe(ModelOptions& o) {
+  const std::vector<OnlyFor> with_mlp = {{"model", {"mlp"}}},
+                             with_wrn = {{"model", {"wrn", "ntk-wrn"}}};
+  const std::vector<OnlyFor> with_norm = {{"model", names_where([](const std::string& name) {
+                                             return name != "mlp" && name != "ntk-wrn";
+                                           })}};
+  const std::vector<OnlyFor> when_scaled = {{"parameterization", {"ntk", "standard"}},
+                                            {"model", {"ntk-wrn"}}};
   return {"Model",
           {{.name = "model",
             .target = &o.name,
             .help = "The network.",
-            .choices = registry().choices()},
+            .choices = registry().choices(),
+            .is_common = true},
            {.name = "norm",
             .target = &o.norm,
             .help = "Normalisation layers.",
             .choices = {{"batch", "BatchNorm"},
                         {"group", "GroupNorm"},
-                        {"none", "no normalisation; convolutions get biases"}}},
+                        {"none", "no normalisation; convolutions get biases"}},
+            .only_for = with_norm},
            {.name = "init",
             .target = &o.init,
             .help = "Initialisation.",
@@ -63,32 +87,39 @@ OptionTable describe(ModelOptions& o) {
            {.name = "group-norm-groups",
             .target = &o.group_norm_groups,
             .range = Range::at_least(1),
-            .help = "Largest number of groups of --norm group."},
+            .help = "Largest number of groups of --norm group.",
+            .only_for = {{"norm", {"group"}}}},
            {.name = "hidden-width",
             .target = &o.hidden_width,
             .range = Range::at_least(1),
-            .help = "Width of the mlp's layers."},
+            .help = "Width of the mlp's layers.",
+            .only_for = with_mlp},
            {.name = "hidden-layers",
             .target = &o.hidden_layers,
             .range = Range::at_least(0),
-            .help = "Number of hidden layers of the mlp."},
+            .help = "Number of hidden layers of the mlp.",
+            .only_for = with_mlp},
            {.name = "block-widths",
             .target = &o.block_widths,
             .range = Range::at_least(1),
             .help = "Resnets: number of channels between the two convolutions of each block, as "
-                    "left by `unlazy prune --protocol filters`; empty: all."},
+                    "left by `unlazy prune --protocol filters`; empty: all.",
+            .only_for = {{"model", names_where(is_resnet)}}},
            {.name = "blocks",
             .target = &o.blocks,
             .range = Range::at_least(1),
-            .help = "Residual blocks in each of the three groups of wrn and ntk-wrn."},
+            .help = "Residual blocks in each of the three groups of wrn and ntk-wrn.",
+            .only_for = with_wrn},
            {.name = "width-factor",
             .target = &o.width_factor,
             .range = Range::at_least(1),
-            .help = "Width factor of wrn and ntk-wrn: their widths are 16, 32 and 64 times this."},
+            .help = "Width factor of wrn and ntk-wrn: their widths are 16, 32 and 64 times this.",
+            .only_for = with_wrn},
            {.name = "activation",
             .target = &o.activation,
             .help = "Activation after each hidden layer of the mlp.",
-            .choices = {{"relu", "max(x, 0)"}, {"erf", "the error function"}}},
+            .choices = {{"relu", "max(x, 0)"}, {"erf", "the error function"}},
+            .only_for = with_mlp},
            {.name = "parameterization",
             .target = &o.parameterization,
             .help = "How weights are drawn and scaled, for ntk-wrn, the mlp, and resnets with "
@@ -99,11 +130,13 @@ OptionTable describe(ModelOptions& o) {
             .range = Range::above(0),
             .help = "Standard deviation of the weights times sqrt(fan_in), in the ntk and standard "
                     "parameterisations; sqrt(2) keeps the size of activations constant from layer "
-                    "to layer with ReLUs."},
+                    "to layer with ReLUs.",
+            .only_for = when_scaled},
            {.name = "b-std",
             .target = &o.b_std,
             .range = Range::at_least(0),
-            .help = "Standard deviation of the biases in these parameterisations; 0: no biases."}}};
+            .help = "Standard deviation of the biases in these parameterisations; 0: no biases.",
+            .only_for = when_scaled}}};
 }
 
 namespace {
@@ -131,24 +164,17 @@ void check_values(const OptionTable& table) {
   }
 }
 
-// Options that only some networks have would do nothing in another.
+// What does not exist. What would only do nothing is found in the command's options.
 void check_combination(const ModelOptions& o) {
-  const ModelOptions none;
-  const bool is_resnet = o.name.starts_with("resnet"), is_ntk_wrn = o.name == "ntk-wrn";
+  const bool is_ntk_wrn = o.name == "ntk-wrn";
   const bool is_scaled = is_ntk_wrn || o.parameterization != "default";
-  UNLAZY_CHECK_USAGE(is_ntk_wrn || o.name == "wrn" ||
-                         (o.blocks == none.blocks && o.width_factor == none.width_factor),
-                     o.name, ": --blocks and --width-factor are for --model wrn and ntk-wrn");
-  UNLAZY_CHECK_USAGE(o.name == "mlp" || o.activation == none.activation, o.name, ": --activation ",
-                     o.activation, " is for --model mlp");
-  UNLAZY_CHECK_USAGE(is_resnet || is_ntk_wrn || o.name == "mlp" || !is_scaled, o.name,
+  UNLAZY_CHECK_USAGE(is_resnet(o.name) || is_ntk_wrn || o.name == "mlp" || !is_scaled, o.name,
                      ": has no --parameterization ", o.parameterization,
                      "; ntk-wrn, mlp and the resnets have");
-  UNLAZY_CHECK_USAGE(!is_resnet || !is_scaled || o.norm == "none", o.name, ": --parameterization ",
-                     o.parameterization, " is for networks without normalisation; add --norm none");
-  UNLAZY_CHECK_USAGE(is_scaled || (o.w_std == none.w_std && o.b_std == none.b_std), o.name,
-                     ": --w-std and --b-std want --parameterization ntk or standard");
-  UNLAZY_CHECK_USAGE(!is_scaled || o.init == none.init, o.name, ": --init ", o.init,
+  UNLAZY_CHECK_USAGE(!is_resnet(o.name) || !is_scaled || o.norm == "none", o.name,
+                     ": --parameterization ", o.parameterization,
+                     " is for networks without normalisation; add --norm none");
+  UNLAZY_CHECK_USAGE(!is_scaled || o.init == "pytorch", o.name, ": --init ", o.init,
                      " would replace the weights of its parameterisation; use --w-std");
   UNLAZY_CHECK_USAGE(o.block_widths.empty() || (!is_scaled && !o.name.starts_with("wrn")), o.name,
                      ": --block-widths is for the resnets in PyTorch's parameterisation");

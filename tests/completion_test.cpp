@@ -24,13 +24,11 @@ std::string script() {
 
 TEST(Completion, KnowsEveryCommandFlagAndChoice) {
   const std::string text = script();
-  for (const auto& entry : commands().entries()) {
-    const auto command = entry.make();
-    EXPECT_NE(text.find("\n    " + entry.name + ")\n"), std::string::npos) << entry.name;
+  for (const auto& [name, help, command] : all_commands()) {
+    EXPECT_NE(text.find("\n    \"" + name + "\")\n"), std::string::npos) << name;
     for (const auto& table : command->options().tables()) {
       for (const auto& row : table.rows()) {
-        EXPECT_NE(text.find("\"" + entry.name + " --" + row.name + "\")"), std::string::npos)
-            << row.name;
+        EXPECT_NE(text.find("\"" + name + " --" + row.name + "\")"), std::string::npos) << row.name;
         for (const auto& choice : row.choices)
           EXPECT_NE(text.find(choice.name), std::string::npos) << choice.name;
       }
@@ -71,7 +69,7 @@ TEST_F(CompletionInBash, OffersCommands) {
   EXPECT_EQ(offers({"unlazy", "tra"}), (Words{"train"}));
   Words names;
   for (const auto& entry : commands().entries()) names.push_back(entry.name);
-  names.insert(names.end(), {"--help", "--version"});
+  names.insert(names.end(), {"help", "--help", "--version"});
   EXPECT_EQ(offers({"unlazy", ""}), names);
 }
 
@@ -87,6 +85,21 @@ TEST_F(CompletionInBash, OffersValues) {
   EXPECT_EQ(offers({"unlazy", "train", "--precision", "=", "b"}), (Words{"bf16"}));
   EXPECT_EQ(offers({"unlazy", "train", "--deterministic", "="}), (Words{"true", "false"}));
   EXPECT_EQ(offers({"unlazy", "train", "--lr", ""}), Words{});
+}
+
+TEST_F(CompletionInBash, OffersWhatIsBelowACommand) {
+  EXPECT_EQ(offers({"unlazy", "bench", "s"}), (Words{"synthetic", "sparse"}));
+  EXPECT_EQ(offers({"unlazy", "bench", "train", "--noise-rat"}), (Words{"--noise-rate"}));
+  EXPECT_EQ(offers({"unlazy", "bench", "train", "--precision", "f"}), (Words{"fp32", "fp64"}));
+  EXPECT_EQ(offers({"unlazy", "bench", "linearise", "--noise-rat"}), Words{});
+  EXPECT_EQ(offers({"unlazy", "reproduce", "fig1"}), (Words{"fig1", "fig1c"}));
+  EXPECT_EQ(offers({"unlazy", "help", "tra"}), (Words{"train"}));
+}
+
+TEST_F(CompletionInBash, OffersPresetsAndMeasurements) {
+  EXPECT_EQ(offers({"unlazy", "synthetic", "--preset", "fig2"}), (Words{"fig2", "fig2-100k"}));
+  EXPECT_EQ(offers({"unlazy", "train", "--measure", "ntk"}), (Words{"ntk-trace", "ntk-change"}));
+  EXPECT_EQ(offers({"unlazy", "measure", "--measure", "test,first"}), (Words{"test,first-layer"}));
 }
 
 TEST_F(CompletionInBash, OffersFilesAndFirstWords) {

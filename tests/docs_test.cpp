@@ -38,12 +38,12 @@ std::string options_page() {
          "reads. A test compares; after a "
          "change:\n`UNLAZY_UPDATE=1 build/unlazy_tests --gtest_filter='Docs.*'`\n\n"
          "Every command also takes `--config FILE` (options from a JSON file; flags win), "
-         "`--print-config` and `--help`.\n";
-  for (const auto& entry : commands().entries()) {
-    const auto command = entry.make();
-    out << "\n## unlazy " << entry.name << "\n\n`unlazy " << entry.name << " " << command->usage()
-        << "`: " << entry.help << "\n\n"
-        << command->options().markdown();
+         "`--print-config`, `--help`, `--help SECTION` and `--help-all`.\n";
+  const auto train = commands().find("train").make();
+  for (const auto& [name, help, command] : all_commands()) {
+    out << "\n## unlazy " << name << "\n\n`unlazy " << name << " " << command->usage()
+        << "`: " << help << "\n\n"
+        << command->options().markdown(name == "train" ? nullptr : &train->options());
   }
   std::string page = out.str();
   while (page.ends_with("\n\n")) page.pop_back();
@@ -58,15 +58,14 @@ TEST(Docs, OptionsPageIsUpToDate) {
 }
 
 TEST(Docs, EveryOptionIsExplained) {
-  for (const auto& entry : commands().entries()) {
-    const auto command = entry.make();
-    EXPECT_EQ(command->options().command(), entry.name);
-    EXPECT_FALSE(entry.help.empty()) << entry.name;
-    EXPECT_NE(command->description(), "") << entry.name;
+  for (const auto& [name, help, command] : all_commands()) {
+    EXPECT_EQ(command->options().command(), name);
+    EXPECT_FALSE(help.empty()) << name;
+    EXPECT_NE(command->description(), "") << name;
     for (const auto& table : command->options().tables()) {
-      EXPECT_FALSE(table.title().empty()) << entry.name;
+      EXPECT_FALSE(table.title().empty()) << name;
       for (const auto& row : table.rows()) {
-        EXPECT_TRUE(row.help.ends_with(".")) << entry.name << " --" << row.name << ": " << row.help;
+        EXPECT_TRUE(row.help.ends_with(".")) << name << " --" << row.name << ": " << row.help;
         EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"),
                   std::string::npos)
             << row.name;
@@ -119,25 +118,20 @@ void expect_taken(const std::string& line, const std::string& place) {
   words.erase(words.begin());  // unlazy
   for (auto& word : words)
     word = std::regex_replace(word, std::regex("\\$\\w+"), "0");  // of a loop over numbers
-  if (words.empty() || words[0] == "--help" || words[0] == "--version" || words[0] == "COMMAND")
-    return;
+  if (!words.empty() && words[0] == "help") words.erase(words.begin());
+  if (words.empty() || words[0].starts_with("--") || words[0] == "COMMAND") return;
   try {
-    auto command = commands().find(words[0]).make();
-    words.erase(words.begin());
-    if (const auto* below = command->subcommands();
-        below != nullptr && !words.empty() && words[0] != "--help" && words[0] != "BENCHMARK") {
-      command = below->find(words[0]).make();
-      words.erase(words.begin());
-    }
-    std::erase(words, "--help");
+    const auto command = take_command(words);
+    if (const auto help = std::find(words.begin(), words.end(), "--help"); help != words.end())
+      words.erase(help, words.end());
     std::erase(words, "--print-config");
     for (size_t i = 0; i + 1 < words.size(); ++i) {
       if (words[i] == "--config" && words[i + 1].rfind("runs/", 0) == 0)
         words.erase(words.begin() + i, words.begin() + i + 2);
     }
     const auto rest = command->options().parse(words);
-    const auto known = subcommands(*command);
-    if (!known.empty()) {
+    const auto known = command->first_words();
+    if (!known.empty() && command->options().command() != "bench") {
       ASSERT_FALSE(rest.empty());
       EXPECT_NE(std::find(known.begin(), known.end(), rest[0]), known.end())
           << suggest(rest[0], known);
@@ -288,12 +282,12 @@ TEST(Docs, EveryPageIsLinkedFromTheFrontPage) {
 
 // In descriptions an example is a line "  unlazy ..", perhaps with a remark after three blanks.
 TEST(Docs, ExamplesOfTheHelpTextsAreTaken) {
-  for (const auto& entry : commands().entries()) {
-    std::istringstream in(entry.make()->description());
+  for (const auto& [name, help, command] : all_commands()) {
+    std::istringstream in(command->description());
     for (std::string line; std::getline(in, line);) {
       if (line.rfind("  unlazy ", 0) != 0) continue;
       line.erase(0, 2);
-      expect_taken(line.substr(0, line.find("   ")), "unlazy " + entry.name + " --help");
+      expect_taken(line.substr(0, line.find("   ")), "unlazy " + name + " --help");
     }
   }
 }
@@ -308,6 +302,40 @@ TEST(Docs, PresetsAreTaken) {
     const auto command = commands().find(config["command"].get<std::string>()).make();
     EXPECT_NO_THROW(command->options().read_file(entry.path().string()));
   }
+}
+
+// What a first day needs fits on a screen or two.
+TEST(Docs, TheShortHelpOfTrainIsShort) {
+  const auto train = commands().find("train").make();
+  int count = 0;
+  for (const auto& table : train->options().tables()) {
+    for (const auto& row : table.rows()) count += row.is_common ? 1 : 0;
+  }
+  EXPECT_TRUE(count >= 20 && count <= 25) << count;
+  const auto text = train->options().help();
+  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 80);
+  // Each measurement is named once.
+  const auto first = text.find("lazy-distance");
+  EXPECT_EQ(text.find("lazy-distance", first + 1), std::string::npos);
+}
+
+TEST(Docs, TheHelpOfMeasureHasTheCostOfEachOnce) {
+  const auto measure = commands().find("measure").make();
+  const auto text = measure->description() + measure->options().help();
+  const auto first = text.find("hessian-density");
+  EXPECT_EQ(text.find("  hessian-density", first + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("costs 15 gradients"), std::string::npos) << text;
+}
+
+// Rows of train stand in its own section only; each benchmark has a section.
+TEST(Docs, OptionsPageRepeatsNothing) {
+  const auto page = options_page();
+  size_t count = 0;
+  for (size_t at = 0; (at = page.find("| `--lr-gamma` |", at)) != std::string::npos; ++at) ++count;
+  EXPECT_EQ(count, 1u);
+  for (const auto& [name, help, command] : all_commands())
+    EXPECT_NE(page.find("\n## unlazy " + name + "\n"), std::string::npos) << name;
+  EXPECT_NE(page.find("\n## unlazy bench train\n"), std::string::npos);
 }
 
 TEST(Docs, ShellWordsAreSplitAsAShellDoes) {

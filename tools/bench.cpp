@@ -17,9 +17,7 @@ class Bench : public Command {
   }
   const Registry<MakeCommand>* subcommands() const override { return &benchmarks(); }
   int run(const std::vector<std::string>&) override {
-    std::vector<std::string> names;
-    for (const auto& entry : benchmarks().entries()) names.push_back(entry.name);
-    throw Error("bench: name a benchmark: " + join(names), Error::Kind::kMisuse);
+    throw Error("bench: name a benchmark: " + join(first_words()), Error::Kind::kMisuse);
   }
 
  private:

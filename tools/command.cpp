@@ -1,6 +1,6 @@
 #include "command.h"
 
-#include <sstream>
+#include <utility>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -11,9 +11,10 @@ namespace unlazy::tools {
 Option preset_option(std::string& preset, const std::string& command) {
   return {.name = "preset",
           .target = &preset,
-          .help = "Settings of a figure of the paper, read before --config and flags: " +
-                  join(preset_names(command)) + ".",
-          .role = Role::kRequest};
+          .help = "Settings of a figure of the paper, read before --config and flags.",
+          .choices = presets(command),
+          .role = Role::kRequest,
+          .is_common = true};
 }
 
 std::vector<std::string> parse_with_preset(Options& options, const std::string& preset,
@@ -41,14 +42,37 @@ void refuse_words(const std::string& command, const std::vector<std::string>& wo
                      "'; see unlazy ", command, " --help");
 }
 
-std::vector<std::string> subcommands(const Command& command) {
-  const std::string usage = command.usage();
-  const std::string first = usage.substr(0, usage.find(' '));
-  std::vector<std::string> words;
-  if (first.find('|') == std::string::npos) return words;
-  std::istringstream in(first);
-  for (std::string word; std::getline(in, word, '|');) words.push_back(word);
-  return words;
+std::vector<std::string> Command::first_words() const {
+  std::vector<std::string> names;
+  if (const auto* below = subcommands()) {
+    for (const auto& entry : below->entries()) names.push_back(entry.name);
+  }
+  return names;
+}
+
+std::unique_ptr<Command> take_command(std::vector<std::string>& words) {
+  const auto take = [&](const Registry<MakeCommand>& registry) {
+    auto command = registry.find(words.at(0)).make();
+    words.erase(words.begin());
+    return command;
+  };
+  auto command = take(commands());
+  const auto* below = command->subcommands();
+  return below != nullptr && !words.empty() && !words[0].starts_with('-') ? take(*below)
+                                                                          : std::move(command);
+}
+
+std::vector<NamedCommand> all_commands() {
+  std::vector<NamedCommand> list;
+  for (const auto& entry : commands().entries()) {
+    auto command = entry.make();
+    const auto* below = command->subcommands();
+    list.push_back({entry.name, entry.help, std::move(command)});
+    if (below == nullptr) continue;
+    for (const auto& sub : below->entries())
+      list.push_back({entry.name + " " + sub.name, sub.help, sub.make()});
+  }
+  return list;
 }
 
 }  // namespace unlazy::tools

@@ -32,6 +32,9 @@ class Command {
   }
   /// Commands below this one, chosen by the next word ("unlazy bench train"); null for most.
   virtual const Registry<MakeCommand>* subcommands() const { return nullptr; }
+  /// What the next word may be: a figure, a benchmark. Empty for most commands, which take names of
+  /// folders or nothing.
+  virtual std::vector<std::string> first_words() const;
   /// Does it run networks in LibTorch's threads?
   virtual bool runs_networks() const { return true; }
   /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or
@@ -42,8 +45,17 @@ class Command {
 /// All subcommands, in the order of --help.
 const Registry<MakeCommand>& commands();
 
-/// The first words that a command's usage line offers: info, export, pack; empty for most commands.
-std::vector<std::string> subcommands(const Command& command);
+/// The command that the first words name ("train", "bench train"). Removes these words. Throws a
+/// misuse Error that names the nearest one.
+std::unique_ptr<Command> take_command(std::vector<std::string>& words);
+
+struct NamedCommand {
+  std::string name;  // "bench train"
+  std::string help;
+  std::unique_ptr<Command> command;
+};
+/// All subcommands, each followed by the commands below it.
+std::vector<NamedCommand> all_commands();
 
 /// The row of --preset: the settings of a figure of the paper that `command` has.
 Option preset_option(std::string& preset, const std::string& command);

@@ -125,7 +125,8 @@ class Compare : public Command {
            .target = &golden_,
            .help = "A file of reference values of neural-tangents to check this build against; "
                    "nothing is trained then.",
-           .role = Role::kRequest}}},
+           .role = Role::kRequest,
+           .is_common = true}}},
         experiments::describe(compare_)};
     for (auto& table : train::describe(train_)) {
       auto rows = table.rows();

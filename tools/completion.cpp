@@ -9,6 +9,8 @@
 namespace unlazy::tools {
 namespace {
 
+constexpr const char* kCommonFlags = "--config --print-config --help --help-all";
+
 // After these a file is what one wants to name.
 bool takes_path(const Option& option) {
   return std::holds_alternative<std::string*>(option.target) && option.choices.empty();
@@ -26,10 +28,11 @@ void write_values(std::ostream& out, Command& command) {
   for (const auto& table : command.options().tables()) {
     for (const auto& row : table.rows()) {
       const std::string arm = "    \"" + name + " --" + row.name + "\") ";
+      const bool is_list = std::holds_alternative<std::vector<std::string>*>(row.target);
       if (is_switch(row)) {
         out << arm << "[ -z \"$assigned\" ] || values='true false' ;;\n";
       } else if (!row.choices.empty()) {
-        out << arm << "values='" << choice_names(row) << "' ;;\n";
+        out << arm << (is_list ? "list=1 " : "") << "values='" << choice_names(row) << "' ;;\n";
       } else if (!takes_path(row)) {
         out << arm << "values=' ' ;;\n";  // a number: nothing to offer, not even files
       } else {
@@ -45,30 +48,37 @@ void write_flags(std::ostream& out, Command& command) {
   for (const auto& table : command.options().tables()) {
     for (const auto& row : table.rows()) flags.push_back("--" + row.name);
   }
-  out << "    " << command.options().command() << ")\n      flags='" << join(flags, " ")
-      << "'\n      words='" << join(subcommands(command), " ") << "' ;;\n";
+  out << "    \"" << command.options().command() << "\")\n      flags='" << join(flags, " ")
+      << "'\n      words='" << join(command.first_words(), " ") << "' ;;\n";
 }
 
 std::string bash_script() {
   std::vector<std::string> names;
-  std::ostringstream values, flags;
-  for (const auto& entry : commands().entries()) {
-    const auto command = entry.make();
-    names.push_back(entry.name);
+  for (const auto& entry : commands().entries()) names.push_back(entry.name);
+  names.push_back("help");
+  std::ostringstream values, flags, below;
+  for (const auto& [name, help, command] : all_commands()) {
+    if (name.find(' ') != std::string::npos)
+      below << "    \"" << name << "\") command='" << name << "' first=3 ;;\n";
     write_values(values, *command);
     write_flags(flags, *command);
   }
+  flags << "    help) words='" << join(names, " ") << "' ;;\n";
   return R"(# Completion of unlazy for bash. For this shell: source <(unlazy completion bash)
 # For all: unlazy completion bash > ~/.local/share/bash-completion/completions/unlazy
 _unlazy() {
   local current=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-  local assigned= values= files= flags= words=
+  local assigned= values= list= before= files= flags= words= first=2
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W ')" +
          join(names, " ") + R"( --help --version' -- "$current"))
     return
   fi
+  # A command below another one: first is where its own words begin.
+  [ "$COMP_CWORD" -eq 2 ] || case "$command ${COMP_WORDS[2]}" in
+)" + below.str() +
+         R"(  esac
   # bash splits --flag=value into three words.
   if [ "$current" = = ]; then
     assigned=1 current=
@@ -82,16 +92,21 @@ _unlazy() {
   case $command in
 )" + flags.str() +
          R"(  esac
+  [ "$COMP_CWORD" -eq "$first" ] || words=
   if [ -n "$values" ]; then
-    COMPREPLY=($(compgen -W "$values" -- "$current"))
+    # Of a list the last name is completed; a colon begins a setting of it.
+    [ -z "$list" ] || [ "${current%,*}" = "$current" ] || before=${current%,*},
+    COMPREPLY=($(compgen -P "$before" -W "$values" -- "${current#"$before"}"))
   elif [ -n "$files" ]; then
     COMPREPLY=($(compgen -f -- "$current"))
     compopt -o filenames 2>/dev/null
-  elif [ -z "$current" ] && [ -n "$words" ] && [ "$COMP_CWORD" -eq 2 ]; then
-    COMPREPLY=($(compgen -W "$words $flags --config --print-config --help"))
+  elif [ -z "$current" ] && [ -n "$words" ]; then
+    COMPREPLY=($(compgen -W "$words $flags )" +
+         std::string(kCommonFlags) + R"("))
   elif [[ $current == -* || -z $current ]]; then
-    COMPREPLY=($(compgen -W "$flags --config --print-config --help" -- "$current"))
-  elif [ -n "$words" ] && [ "$COMP_CWORD" -eq 2 ]; then
+    COMPREPLY=($(compgen -W "$flags )" +
+         std::string(kCommonFlags) + R"(" -- "$current"))
+  elif [ -n "$words" ]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   else
     COMPREPLY=($(compgen -f -- "$current"))
@@ -107,6 +122,7 @@ class Completion : public Command {
   Options& options() override { return options_; }
   bool runs_networks() const override { return false; }
   std::string usage() const override { return "bash"; }
+  std::vector<std::string> first_words() const override { return {"bash"}; }
   std::string description() const override {
     return "Prints a script that completes commands, flags and their values:\n\n"
            "  source <(unlazy completion bash)";

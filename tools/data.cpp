@@ -121,7 +121,8 @@ class Data : public Command {
  public:
   Options& options() override { return options_; }
   bool runs_networks() const override { return false; }
-  std::string usage() const override { return "info|export|pack [options]"; }
+  std::vector<std::string> first_words() const override { return {"info", "export", "pack"}; }
+  std::string usage() const override { return join(first_words(), "|") + " [options]"; }
   std::string description() const override {
     return "  info    sizes, classes and statistics of a data set, and which data sets were found\n"
            "  export  writes it as OUT/train/CLASS/00000.png and OUT/test/CLASS/00000.png\n"

@@ -88,6 +88,7 @@ class LandscapeCommand : public Command {
     UNLAZY_CHECK_USAGE(!is_line_ || to_ != run_ || to_step_ != step_,
                        "landscape: both ends of the line are checkpoint ", step_, " of ", run_,
                        "; name another one with --to or --to-checkpoint");
+    check_writable(out_folder());
     train::Experiment experiment(train::options_of(run_, compute_, options_.is_given("precision")));
     train::load_checkpoint_weights(train::RunDir::checkpoint(run_, step_), experiment);
     const auto subject = experiment.subject();
@@ -178,6 +179,8 @@ class LandscapeCommand : public Command {
     return json;
   }
 
+  std::string out_folder() const { return out_.empty() ? run_ + "/figures" : out_; }
+
   static void check_loss(const std::vector<std::vector<double>>& losses) {
     for (const auto& loss : losses) {
       const bool is_finite =
@@ -189,7 +192,7 @@ class LandscapeCommand : public Command {
   }
 
   void write(const nlohmann::ordered_json& json, const report::Figure& figure) const {
-    const std::string folder = out_.empty() ? run_ + "/figures" : out_;
+    const std::string folder = out_folder();
     report::write_figure(folder, figure);
     using Json = nlohmann::ordered_json;
     write_file(folder + "/" + figure.name + ".json",

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 
 #include "command.h"
 #include "core/cpu_memory.h"
@@ -30,19 +32,52 @@ void print_overview() {
               << std::string(12 - std::min<size_t>(11, entry.name.size()), ' ') << entry.help
               << "\n";
   }
-  std::cout << "\nunlazy COMMAND --help lists the options of a command.\n";
+  std::cout << "\nunlazy help COMMAND, or unlazy COMMAND --help, lists the options of a command.\n";
 }
 
-void print_help(Command& command) {
-  const auto& name = command.options().command();
-  std::cout << "usage: unlazy " << name << " " << command.usage() << "\n";
-  if (const auto text = command.description(); !text.empty()) std::cout << "\n" << text << "\n";
-  std::cout << command.options().help();
+// What --help, --help SECTION and --help-all ask for.
+struct HelpRequest {
+  bool is_all = false;
+  std::string section;
+};
+
+bool is_help_word(const std::string& word) {
+  return word == "--help" || word == "-h" || word == "--help-all" || word == "help";
+}
+
+std::optional<HelpRequest> help_request(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kWithValue = "--help=";
+  std::optional<HelpRequest> request;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto& word = arguments[i];
+    if (word == "--help-all") return HelpRequest{.is_all = true, .section = {}};
+    if (word.starts_with(kWithValue)) request = HelpRequest{false, word.substr(kWithValue.size())};
+    if (word != "--help" && word != "-h") continue;
+    const bool has_section = i + 1 < arguments.size() && !arguments[i + 1].starts_with('-');
+    request = HelpRequest{false, has_section ? arguments[i + 1] : ""};
+  }
+  return request;
+}
+
+void print_help(Command& command, const HelpRequest& request) {
+  const auto& options = command.options();
+  // Before anything is printed: there may be no such section.
+  const auto text = request.is_all            ? options.help_all()
+                    : request.section.empty() ? options.help()
+                                              : options.help_of(request.section);
+  std::cout << "usage: unlazy " << options.command() << " " << command.usage() << "\n";
+  if (!request.section.empty()) {
+    std::cout << text;
+    return;
+  }
+  if (const auto about = command.description(); !about.empty()) std::cout << "\n" << about << "\n";
   std::cout
+      << text
       << "\nEvery command\n"
          "  --config FILE               Read options from a JSON file first; flags win over it.\n"
          "  --print-config              Print the resolved options as JSON and stop.\n"
-         "  --help                      Print this text.\n";
+         "  --help, --help-all          Print this text, or all options; --help SECTION prints "
+         "one section.\n";
 }
 
 // Removes `flag` from the arguments; was it there?
@@ -61,8 +96,13 @@ void restart_with_short_waits(char** argv) {
 }
 
 int run(std::vector<std::string> arguments, char** argv) {
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
-      arguments[0] == "help") {
+  // "unlazy help train sam" is "unlazy train --help sam".
+  bool is_help = arguments.empty();
+  while (!arguments.empty() && is_help_word(arguments[0])) {
+    is_help = true;
+    arguments.erase(arguments.begin());
+  }
+  if (arguments.empty()) {
     print_overview();
     return 0;
   }
@@ -70,15 +110,10 @@ int run(std::vector<std::string> arguments, char** argv) {
     std::cout << "unlazy " << version() << "\n";
     return 0;
   }
-  auto command = commands().find(arguments[0]).make();
-  arguments.erase(arguments.begin());
-  if (const auto* below = command->subcommands();
-      below && !arguments.empty() && arguments[0][0] != '-') {
-    command = below->find(arguments[0]).make();
-    arguments.erase(arguments.begin());
-  }
-  if (take(arguments, "--help") || take(arguments, "-h")) {
-    print_help(*command);
+  const auto command = take_command(arguments);
+  if (is_help) arguments.insert(arguments.begin(), "--help");
+  if (const auto request = help_request(arguments)) {
+    print_help(*command, *request);
     return 0;
   }
   // Before options are read: a configuration from a pipe can be read once only.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -18,12 +19,40 @@
 namespace unlazy::tools {
 namespace {
 
+// What a measurement costs, if that is more than next to nothing. A product is one of the Hessian
+// with a vector.
+const std::map<std::string, std::string>& costs() {
+  static const std::map<std::string, std::string> list = {
+      {"test", "a third of a gradient of the whole test set"},
+      {"train-set", "a third of a gradient of the whole training set"},
+      {"hessian-top", "one product per Lanczos step, until the --top values have converged"},
+      {"hessian-trace", "--probes products"},
+      {"hessian-density", "--probes x --lanczos-steps products"},
+      {"ntk-trace", "--probes gradients"},
+      {"gradient-covariance", "1 gradient, in smaller batches"},
+      {"gradient-noise-scale", "1 gradient, in smaller batches"},
+      {"sharpness", "2 gradients"},
+      {"sharpness-pga", "15 gradients"},
+      {"sharpness-average", "a third of --probes gradients"}};
+  return list;
+}
+
+std::vector<Choice> choices_with_costs() {
+  auto choices = measure::registry().choices();
+  for (auto& choice : choices) {
+    const auto cost = costs().find(choice.name);
+    if (cost != costs().end()) choice.help += "; costs " + cost->second;
+  }
+  return choices;
+}
+
 class MeasureRun : public Command {
  public:
   MeasureRun() {
     measure_.names = {"test", "hessian-top", "hessian-trace", "sharpness", "gradient-covariance"};
     auto names = measure::describe(measure_).rows()[0];
     names.help = "What to measure.";
+    names.choices = choices_with_costs();
     names.has_settings = false;
     names.role = Role::kPart;  // each is measured by itself, and kept beside the others
     options_ = std::make_unique<Options>(
@@ -50,20 +79,11 @@ class MeasureRun : public Command {
            "RUN/measure-STEP-rho=0.1.json.\n"
            "The network is built from RUN/config.json; the run itself is not changed and may still "
            "be going on.\n\n"
-           "What each measurement costs. A gradient is that of --samples images; for ResNet-18 "
-           "and 128 images it takes about 1.5 s\n"
-           "on two cores. A product of the Hessian with a vector costs 3.5 gradients (ResNet-18).\n"
-           "  hessian-top        one product per Lanczos step, until the --top values have "
-           "converged\n"
-           "  hessian-trace      --probes products\n"
-           "  hessian-density    --probes x --lanczos-steps products\n"
-           "  ntk-trace          --probes gradients\n"
-           "  sharpness          2 gradients\n"
-           "  sharpness-pga      15 gradients\n"
-           "  sharpness-average  a third of --probes gradients\n"
-           "  gradient-covariance, gradient-noise-scale   1 gradient, in smaller batches\n"
-           "  test, train-set    a third of a gradient of the whole split\n"
-           "  all others         next to nothing\n\n"
+           "--help lists what each measurement costs. A gradient is that of --samples images; for "
+           "ResNet-18 and 128 images it takes\n"
+           "about 1.5 s on two cores. A product of the Hessian with a vector costs 3.5 gradients "
+           "(ResNet-18). Measurements without a\n"
+           "cost take next to no time.\n\n"
            "  unlazy measure runs/sample --measure hessian-top,hessian-trace --samples 128\n"
            "  unlazy measure runs/sample --measure sharpness-pga --rho 0.1 --split test";
   }
@@ -74,6 +94,7 @@ class MeasureRun : public Command {
     check_names();
     const std::string& folder = words[0];
     const int64_t step = train::chosen_checkpoint(folder, step_);
+    check_writable(folder);
     auto options = train::options_of(folder, compute_, options_->is_given("precision"));
     options.measure = measure_;
     const auto path =

@@ -1,25 +1,26 @@
-// A line on the terminal that is rewritten in place. Prints nothing where there is no terminal.
+// A line on the terminal that is rewritten in place. Prints nothing where there is no terminal, or
+// one that knows no escape codes (TERM=dumb).
 #pragma once
 
-#include <unistd.h>
-
-#include <iostream>
 #include <string>
 
 namespace unlazy::tools {
 
 class ProgressLine {
  public:
+  ProgressLine();
   ~ProgressLine() { clear(); }
-  void show(const std::string& text) const {
-    if (is_terminal_) std::cerr << "\r\033[K" << text << std::flush;
-  }
-  void clear() const {
-    if (is_terminal_) std::cerr << "\r\033[K" << std::flush;
-  }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  /// Cut to the width that the terminal has now: a longer line would leave a row behind each time.
+  void show(const std::string& text) const;
+  void clear() const;
 
  private:
-  bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool is_shown_;
 };
+
+/// `text` in less than `columns` columns, whole characters of UTF-8.
+std::string cut_to(const std::string& text, size_t columns);
 
 }  // namespace unlazy::tools

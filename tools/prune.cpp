@@ -1,9 +1,11 @@
 // unlazy prune: accuracy against remaining weights, of one run or several, or everything that
 // Figure 1c needs.
+#include <algorithm>
 #include <iostream>
 
 #include "command.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "drawn.h"
 #include "experiments/figure1c.h"
 #include "experiments/pruning/curve.h"
@@ -42,7 +44,8 @@ struct Choice {
            .target = &runs,
            .help = "Folders of several runs, whose curves are compared in one picture; runs that "
                    "differ only in the seed are drawn as one band.",
-           .role = Role::kPart},
+           .role = Role::kPart,
+           .is_common = true},
           preset_option(preset, "prune")}},
         experiments::describe(figure)};
     for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
@@ -58,7 +61,12 @@ struct Choice {
     if (!prune.run.empty()) train = train::options_of(prune.run);
     const auto words = options.parse(arguments);
     if (!run.empty()) prune.run = run;
-    if (!figure.noise_rates.empty() && train.noise.kind == "none") train.noise.kind = "flip";
+    if (!figure.noise_rates.empty()) {
+      // Each run of the sweep has its own rate. One of them stands for all here.
+      train.noise.rate = *std::max_element(figure.noise_rates.begin(), figure.noise_rates.end());
+      if (train.noise.rate == 0) train.noise.kind = "none";
+      if (train.noise.rate > 0 && train.noise.kind == "none") train.noise.kind = "flip";
+    }
     return words;
   }
 
@@ -117,6 +125,8 @@ class Prune : public Command {
   int compare(const std::vector<std::string>& words) {
     auto runs = choice_.runs;
     runs.insert(runs.end(), words.begin(), words.end());
+    const auto out = choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune));
+    check_writable(out);
     const Interrupt interrupt;
     std::vector<PruningCurve> curves;
     for (const auto& run : runs) {
@@ -132,7 +142,7 @@ class Prune : public Command {
       if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
       curves.push_back(std::move(result.curve));
     }
-    finish(choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune)), curves);
+    finish(out, curves);
     return 0;
   }
 
@@ -142,6 +152,7 @@ class Prune : public Command {
     const Interrupt interrupt;
     const auto out =
         choice_.out("runs/" + (choice_.preset.empty() ? std::string("fig1c") : choice_.preset));
+    check_writable(out);
     const auto result = experiments::make_figure1c(choice_.figure, choice_.train, choice_.prune,
                                                    out, hooks_for(interrupt));
     if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);

@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "drawn.h"
 #include "report/metrics.h"
 #include "train/run_figure.h"
@@ -21,6 +22,7 @@ class Report : public Command {
   }
   int run(const std::vector<std::string>& words) override {
     UNLAZY_CHECK_USAGE(!words.empty(), "report: name at least one run, such as runs/tau0.1");
+    if (!figures_.empty()) check_writable(figures_);
     std::cout << report::run_table(words);
     if (!figures_.empty()) {
       const auto figure = train::run_figure(words);

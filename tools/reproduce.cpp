@@ -62,8 +62,8 @@ std::vector<Call> make_fig5(bool is_quick, const std::string& out) {
 // What --quick changes in the figure's settings, so that nobody mistakes the result for the figure;
 // empty if nothing. `command` is the command that the presets belong to.
 std::string changes_of_quick(const std::string& figure, const std::string& command) {
-  const auto known = preset_names(command);
-  if (std::find(known.begin(), known.end(), figure + "-quick") == known.end()) return "";
+  const auto known = presets(command);
+  if (std::ranges::count(known, figure + "-quick", &unlazy::Choice::name) == 0) return "";
   const auto full = read_json_file(find_preset(figure, command));
   const auto quick = read_json_file(find_preset(figure + "-quick", command));
   std::vector<std::string> changes;
@@ -106,6 +106,11 @@ class Reproduce : public Command {
  public:
   Options& options() override { return options_; }
   std::string usage() const override { return "FIGURE [options]"; }
+  std::vector<std::string> first_words() const override {
+    std::vector<std::string> names;
+    for (const auto& entry : figures().entries()) names.push_back(entry.name);
+    return names;
+  }
   std::string description() const override {
     std::string text =
         "Redraws a figure of the paper with the settings that reproduce it. Figures:\n";
@@ -122,10 +127,10 @@ class Reproduce : public Command {
     if (const auto changes = is_quick_ ? changes_of_quick(figure.name, calls[0][0]) : "";
         !changes.empty())
       std::cout << "note: --quick is a small version of the figure. It differs in\n" << changes;
-    for (const auto& call : calls) {
+    for (auto call : calls) {
       std::cout << "unlazy " << join(call, " ") << std::endl;
-      const auto command = commands().find(call[0]).make();
-      const auto rest = command->parse({call.begin() + 1, call.end()});
+      const auto command = take_command(call);
+      const auto rest = command->parse(call);
       command->options().refuse_without_effect();
       const int code = command->run(rest);
       if (code != 0) return code;

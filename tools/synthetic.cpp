@@ -1,16 +1,16 @@
 // unlazy synthetic: exact simulation of the paper's two-layer linear network, and of diagonal
 // networks.
-#include <unistd.h>
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "core/stopwatch.h"
 #include "drawn.h"
 #include "interrupt.h"
+#include "progress_line.h"
 #include "report/figure.h"
 #include "synthetic/records/pictures.h"
 #include "synthetic/records/results.h"
@@ -103,6 +103,7 @@ class Synthetic : public Command {
     const auto problem = synthetic::make_problem(choice_.model, first.seed);
     synthetic::make_rule(choice_, first, problem.n);
     using Mode = train::RunDir::Mode;
+    check_writable(folder);
     train::RunDir dir(folder, run_.overwrite ? Mode::kOverwrite : Mode::kNew);
     dir.begin(train::stamp(options_, files(), {{"vector_loops", synthetic::vector_loops().name}}));
 
@@ -134,15 +135,13 @@ class Synthetic : public Command {
   }
 
   std::vector<RunResult> simulate(const Interrupt& interrupt) const {
-    const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
-    const auto results = synthetic::simulate_all(
+    const ProgressLine line;
+    return synthetic::simulate_all(
         choice_, run_.threads,
         [&](int64_t done, int64_t total) {
-          if (is_terminal) std::cerr << "\r\033[K" << done << "/" << total << " runs" << std::flush;
+          line.show(std::to_string(done) + "/" + std::to_string(total) + " runs");
         },
         [&] { return interrupt.signal() != 0; });
-    if (is_terminal) std::cerr << "\r\033[K" << std::flush;
-    return results;
   }
 
   void print_tables(const std::vector<RunResult>& results) const {

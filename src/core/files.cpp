@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -119,6 +120,30 @@ void make_folder(const std::string& path) {
                ": cannot be made: ", error ? error.message() : "a file of that name is there",
                "; choose another folder");
   sync_folder(above.empty() ? "." : above);
+}
+
+void check_writable(const std::string& path) {
+  // The nearest folder that is there: a file can be made in it or not.
+  auto folder = fs::absolute(path).lexically_normal();
+  struct stat found {};
+  while (::stat(folder.c_str(), &found) != 0) {
+    const int reason = errno;
+    const bool is_missing = reason == ENOENT && ::lstat(folder.c_str(), &found) != 0;
+    UNLAZY_CHECK(is_missing || reason == ENOTDIR, path, ": cannot be made: ", std::strerror(reason),
+                 "; choose another folder");
+    folder = folder.parent_path();
+  }
+  UNLAZY_CHECK(S_ISDIR(found.st_mode), path, ": cannot be made: ", folder.string(),
+               " is a file; choose another folder");
+  // A file without a name leaves nothing behind, whatever happens. Some file systems have none.
+  int file = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
+    const auto name = (folder / (".probe" + (kTemporary + std::to_string(::getpid())))).string();
+    file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0) ::unlink(name.c_str());
+  }
+  if (file < 0) fail_to_write(path, errno);
+  ::close(file);
 }
 
 bool is_left_over(const std::string& path) {

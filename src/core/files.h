@@ -31,6 +31,10 @@ void sync_folder(const std::string& path);
 /// Makes a folder and its parents, and flushes all their names. Throws Error saying what to do.
 void make_folder(const std::string& path);
 
+/// Throws Error saying what to do when no file could be written into the folder `path`, whether it
+/// exists or must still be made. For work that writes only at its end. Leaves nothing behind.
+void check_writable(const std::string& path);
+
 /// Is `path` a temporary file of write_file(), NAME.tmpPID, whose process PID has ended?
 bool is_left_over(const std::string& path);
 

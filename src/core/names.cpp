@@ -1,6 +1,7 @@
 #include "core/names.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 
 namespace unlazy {
@@ -22,15 +23,39 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// In small letters, without '-' and '_'.
+std::string plain(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    if (c != '-' && c != '_')
+      text += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return text;
+}
+
 }  // namespace
+
+std::optional<std::string> same_name(std::string_view name, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), name) != known.end()) return std::string(name);
+  std::optional<std::string> found;
+  for (const auto& other : known) {
+    if (plain(other) != plain(name)) continue;
+    if (found) return std::nullopt;
+    found = other;
+  }
+  return found;
+}
 
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known) {
   if (known.empty()) return std::nullopt;
+  if (auto same = same_name(name, known)) return same;
   const auto best = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(name, a) < edit_distance(name, b);
   });
-  // Two slips, or a third of the word, are a typing error; more is another word.
-  if (edit_distance(name, *best) > std::max<size_t>(2, name.size() / 3)) return std::nullopt;
+  // Two slips, or a third of the word, are a typing error; more is another word, and so is one
+  // without a letter in common.
+  const auto slips = edit_distance(name, *best);
+  if (slips > std::max<size_t>(2, name.size() / 3) || slips >= name.size()) return std::nullopt;
   return *best;
 }
 

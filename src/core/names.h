@@ -8,6 +8,10 @@
 
 namespace unlazy {
 
+/// `name` itself where it is known, else the known name that differs only in case, '-' and '_':
+/// "resnet18" for "ResNet-18". None when several do.
+std::optional<std::string> same_name(std::string_view name, const std::vector<std::string>& known);
+
 /// The known name nearest to `name` by edit distance, if it is so near that `name` may be a typing
 /// error of it.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known);

@@ -1,7 +1,6 @@
 #include "core/options.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cxxopts.hpp>
@@ -27,9 +26,6 @@ inline constexpr bool kIsList = false;
 template <class T>
 inline constexpr bool kIsList<std::vector<T>> = true;
 
-// Flags that every command has (tools/main.cpp).
-constexpr std::array<const char*, 3> kCommonFlags = {"config", "print-config", "help"};
-
 std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 // "a,b," has three words, the last one empty; the empty text has none.
@@ -53,13 +49,6 @@ bool is_utf8(const std::string& text) {
   }
 }
 
-// "--lr", "-lr"; not "-", "-0.1", "-.5" or "-inf", which are values.
-bool is_flag_like(const std::string& word) {
-  if (word.size() < 2 || word[0] != '-') return false;
-  double number = 0;
-  return std::from_chars(word.data(), word.data() + word.size(), number).ec != std::errc{};
-}
-
 // One entry: text or JSON to value, with the checks that its row asks for.
 
 void check_range(const Option& option, double value, const std::string& text) {
@@ -74,6 +63,8 @@ Number number_from(const Option& option, const std::string& text, const char* wa
   UNLAZY_CHECK_USAGE(error == std::errc{} && end == text.data() + text.size(), "--", option.name,
                      " must be ", wanted, ", got ", in_quotes(text));
   check_range(option, static_cast<double>(value), text);
+  UNLAZY_CHECK_USAGE(option.range.is_any() || std::isfinite(static_cast<double>(value)), "--",
+                     option.name, " must be a finite number, got ", text);
   return value;
 }
 
@@ -89,18 +80,27 @@ void entry_from_text(const Option& option, const std::string& text, double& valu
   value = number_from<double>(option, text, "a number");
 }
 void entry_from_text(const Option& option, const std::string& text, Step& value) {
-  value = Step::parse(text, "--" + option.name);
+  const Step step = Step::parse(text, "--" + option.name);
+  check_range(option, step.count(), text);
+  value = step;
 }
-void entry_from_text(const Option& option, const std::string& text, std::string& value) {
+// The name of a choice as it is written in its registry, in place of the one that was given.
+std::string with_own_name(const Option& option, const std::string& text) {
   std::vector<std::string> known;
   for (const auto& choice : option.choices) known.push_back(choice.name);
+  // Nothing chosen is a choice where it is the default.
+  if (known.empty() || (text.empty() && option.default_text.empty())) return text;
   const auto word = option.has_settings ? text.substr(0, text.find(':')) : text;
-  UNLAZY_CHECK_USAGE(known.empty() || std::find(known.begin(), known.end(), word) != known.end(),
-                     "--", option.name, ": there is no ", in_quotes(word), "; ",
+  const auto name = same_name(word, known);
+  UNLAZY_CHECK_USAGE(name.has_value(), "--", option.name, ": there is no ", in_quotes(word), "; ",
                      suggest(word, known));
-  UNLAZY_CHECK_USAGE(is_utf8(text), "--", option.name, " must be UTF-8 text, got ",
-                     in_quotes(text));
-  value = text;
+  return *name + text.substr(word.size());
+}
+void entry_from_text(const Option& option, const std::string& text, std::string& value) {
+  const auto named = with_own_name(option, text);
+  UNLAZY_CHECK_USAGE(is_utf8(named), "--", option.name, " must be UTF-8 text, got ",
+                     in_quotes(named));
+  value = named;
 }
 template <class T>
 void entry_from_text(const Option& option, const std::string& text, std::vector<T>& value) {
@@ -185,7 +185,8 @@ void value_from_json(const Option& option, const Json& json, T& value) {
 }  // namespace
 
 bool Range::contains(double value) const {
-  return (is_low_open ? value > low : value >= low) && value <= high;
+  return (is_low_open ? value > low : value >= low) &&
+         (is_high_open ? value < high : value <= high);
 }
 
 bool Range::is_any() const { return std::isinf(low) && std::isinf(high); }
@@ -194,7 +195,7 @@ std::string Range::text() const {
   if (is_any()) return "a number";
   if (!std::isinf(low) && !std::isinf(high)) {
     return std::string("in ") + (is_low_open ? "(" : "[") + number_text(low) + ", " +
-           number_text(high) + "]";
+           number_text(high) + (is_high_open ? ")" : "]");
   }
   if (!std::isinf(low)) return (is_low_open ? "> " : ">= ") + number_text(low);
   return "<= " + number_text(high);
@@ -303,51 +304,12 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
     assign_text(*find(pair.key()), pair.value());
     flags_.push_back(pair.key());
   }
+  // Words are names of runs and folders; what is written about them is JSON.
+  for (const auto& word : result.unmatched())
+    UNLAZY_CHECK_USAGE(is_utf8(word), command_, ": a name must be UTF-8 text, got ",
+                       in_quotes(word), "; rename the file or folder");
   undo.dismiss();
   return result.unmatched();
-}
-
-// What cxxopts would accept or blame without a hint: unknown flags, one dash for two, a flag in
-// place of a value.
-void Options::check_flags(const std::vector<std::string>& arguments) const {
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& word = arguments[i];
-    if (word == "--") return;
-    if (!is_flag_like(word)) continue;
-    const size_t dashes = std::min<size_t>(2, word.find_first_not_of('-'));
-    const std::string name = word.substr(dashes, word.find('=') - dashes);
-    UNLAZY_CHECK_USAGE(dashes == 2, command_, ": flags begin with two dashes: --", name, ", not -",
-                       name);
-    const Option* option = find(name);
-    if (option == nullptr && name != "config") refuse_flag(name);
-    if (word.find('=') != std::string::npos) continue;
-    const bool has_next = i + 1 < arguments.size();
-    if (option != nullptr && is_switch(*option)) {
-      UNLAZY_CHECK_USAGE(!has_next || (arguments[i + 1] != "true" && arguments[i + 1] != "false"),
-                         "--", name, " takes its value with '=': --", name, "=", arguments[i + 1]);
-      continue;
-    }
-    UNLAZY_CHECK_USAGE(has_next, "--", name, " needs a value; see unlazy ", command_, " --help");
-    UNLAZY_CHECK_USAGE(!is_flag_like(arguments[i + 1]), "--", name, " needs a value, but '",
-                       arguments[i + 1], "' follows; see unlazy ", command_, " --help");
-    ++i;
-  }
-}
-
-void Options::refuse_flag(const std::string& name) const {
-  const Option* option = name.rfind("no-", 0) == 0 ? find(name.substr(3)) : nullptr;
-  const bool is_negation = option != nullptr && is_switch(*option);
-  throw Error(command_ + ": there is no flag --" + name + "; " +
-                  (is_negation ? "write --" + option->name + "=false" : hint(name)),
-              Error::Kind::kMisuse);
-}
-
-// A command may have eighty options: too many to list where none is near.
-std::string Options::hint(std::string_view name) const {
-  auto known = names();
-  known.insert(known.end(), kCommonFlags.begin(), kCommonFlags.end());
-  const auto meant = nearest(name, known);
-  return meant ? "did you mean '" + *meant + "'?" : "see unlazy " + command_ + " --help";
 }
 
 void Options::read_json(const Json& config, std::string_view source) {
@@ -371,7 +333,7 @@ void Options::read_json(const Json& config, std::string_view source) {
     }
     const Option* option = find(key);
     UNLAZY_CHECK_USAGE(option != nullptr, source, ": there is no option \"", key, "\"; ",
-                       hint(key));
+                       hint(key, /*is_flag=*/false));
     try {
       std::visit([&](auto* target) { value_from_json(*option, value, *target); }, option->target);
     } catch (const Error& error) {

@@ -37,7 +37,8 @@ inline constexpr int kConfigVersion = 1;
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool is_low_open = false;  // low itself is refused
+  bool is_low_open = false;   // low itself is refused
+  bool is_high_open = false;  // high itself is refused
 
   static Range any() { return {}; }
   static Range closed(double low, double high) { return {low, high, false}; }
@@ -47,6 +48,8 @@ struct Range {
   static Range above(double low) { return {low, std::numeric_limits<double>::infinity(), true}; }
   /// (low, high]
   static Range left_open(double low, double high) { return {low, high, true}; }
+  /// [low, high)
+  static Range right_open(double low, double high) { return {low, high, false, true}; }
 
   bool contains(double value) const;
   bool is_any() const;
@@ -75,7 +78,8 @@ enum class Role {
              // config.json
 };
 
-/// An option has an effect only while another option has one of these values.
+/// An option has an effect only while another option has an effect itself and one of these values.
+/// No values: while the other option is not empty.
 struct OnlyFor {
   std::string option;
   std::vector<std::string> values;
@@ -85,14 +89,17 @@ struct OnlyFor {
 struct Option {
   std::string name;                  // kebab-case; the flag is --name and the JSON key "name"
   OptionTarget target;               // holds the default until something else is given
-  Range range = Range::any();        // for numbers and lists of numbers: each entry
+  Range range = Range::any();        // for numbers, lengths (in their unit) and lists: each entry
   std::string unit = {};             // "images", "steps"; empty for pure numbers
   std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
   bool has_settings = false;         // a choice may be followed by settings: "NAME:key=value"
   Role role = Role::kSetting;
   std::vector<OnlyFor> only_for = {};  // any one of them suffices; empty: it always has an effect
-  std::string default_text = {};       // filled by OptionTable
+  bool is_needed =
+      false;  // where it has an effect, 0 must be asked for: it is never meant silently
+  bool is_common = false;         // shown by --help of a command with many options
+  std::string default_text = {};  // filled by OptionTable
 };
 
 /// The options of one component, under one heading in --help.
@@ -115,11 +122,6 @@ std::string value_text(const Option& option);
 /// What an option depends on: "--optimizer sam, asam, gsam"; empty when it always has an effect.
 std::string only_for_text(const Option& option);
 
-/// Throws a misuse Error naming an option of `tables` that would silently do nothing: its value
-/// differs from the one in `defaults` (the same rows) although its `only_for` is not met.
-void refuse_without_effect(const std::vector<OptionTable>& tables,
-                           const std::vector<OptionTable>& defaults);
-
 /// All options of one command: reads flags and files into the targets, and writes them out again.
 class Options {
  public:
@@ -130,8 +132,9 @@ class Options {
   /// Reads `--name value`, `--name=value` and `--switch`. Returns the words that are not flags, in
   /// order. `--config FILE` files are read first, then the flags in order, wherever they are.
   /// Throws a misuse Error for an unknown flag (naming the nearest known one), a missing or bad
-  /// value, a value out of range, or a bad configuration file. Nothing is assigned unless
-  /// everything could be read.
+  /// value, a value out of range, a bad configuration file, or a word that is not UTF-8. Nothing is
+  /// assigned unless everything could be read. A choice may be written without regard to case, '-'
+  /// and '_'; its own name is stored.
   std::vector<std::string> parse(const std::vector<std::string>& arguments);
 
   /// Reads the keys of a configuration object; `source` names it in messages.
@@ -143,7 +146,8 @@ class Options {
 
   /// Throws a misuse Error naming an option that would silently do nothing because its `only_for`
   /// is not met, although it was given as a flag or, with a value other than the default, in a
-  /// --config file. Values from read_file() (a preset, a saved run) are not checked. Call it when
+  /// --config file. Values from read_file() (a preset, a saved run) are not checked. Also throws one
+  /// for an option that `is_needed`, is 0 and was not given, when its `only_for` was. Call it when
   /// all options have been read.
   void refuse_without_effect() const;
 
@@ -152,10 +156,17 @@ class Options {
   /// The role of an option; throws std::logic_error when there is none of that name.
   Role role(std::string_view name) const;
 
-  /// The text of --help below the usage line: the options grouped by component.
+  /// The text of --help below the usage line: the options grouped by component. Of many options
+  /// only the common ones, and then how to see the others.
   std::string help() const;
-  /// The same as Markdown tables, for the docs.
-  std::string markdown() const;
+  /// All options, with a sentence about each choice: the text of --help-all.
+  std::string help_all() const;
+  /// The same of the tables whose title has the word `section`, or that hold the flag of that name.
+  /// Throws a misuse Error naming the sections when there is none.
+  std::string help_of(const std::string& section) const;
+  /// All options as Markdown tables, for the docs. Tables that `known` has as well are not
+  /// repeated: of them only the rows that differ are shown.
+  std::string markdown(const Options* known = nullptr) const;
 
   const std::string& command() const { return command_; }
   const std::vector<OptionTable>& tables() const { return tables_; }
@@ -166,7 +177,8 @@ class Options {
   std::vector<std::string> names() const;
   void check_flags(const std::vector<std::string>& arguments) const;
   [[noreturn]] void refuse_flag(const std::string& name) const;
-  std::string hint(std::string_view name) const;
+  void refuse_unsaid(const Option& row) const;
+  std::string hint(const std::string& name, bool is_flag) const;
   void assign_text(const Option& option, const std::string& text);
 
   std::string command_;

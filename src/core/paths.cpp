@@ -47,25 +47,27 @@ std::string find_resource(std::string_view name) {
                                "; set UNLAZY_SHARE to the folder that holds ", name));
 }
 
-std::vector<std::string> preset_names(std::string_view command) {
-  std::vector<std::string> names;
+std::vector<Choice> presets(std::string_view command) {
+  std::vector<Choice> list;
   const auto places = resource_places("presets");
   std::error_code error;
   const auto folder = std::find_if(places.begin(), places.end(), [&](const auto& place) {
     return fs::is_directory(place, error);
   });
-  if (folder == places.end()) return names;
+  if (folder == places.end()) return list;
   for (const auto& entry : fs::directory_iterator(*folder, error)) {
     if (entry.path().extension() != ".json") continue;
-    if (read_json_file(entry.path().string()).value("command", "") != command) continue;
-    names.push_back(entry.path().stem().string());
+    const auto preset = read_json_file(entry.path().string());
+    if (preset.value("command", "") == command)
+      list.push_back({entry.path().stem().string(), preset.value("about", "")});
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return list;
 }
 
 std::string find_preset(std::string_view name, std::string_view command) {
-  const auto known = preset_names(command);
+  std::vector<std::string> known;
+  for (const auto& preset : presets(command)) known.push_back(preset.name);
   UNLAZY_CHECK_USAGE(std::find(known.begin(), known.end(), name) != known.end(), command,
                      ": there is no preset '", name, "'; ", suggest(name, known));
   return find_resource("presets/" + std::string(name) + ".json");

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/registry.h"
+
 namespace unlazy {
 
 /// The folders that are searched, in order, for a resource such as "presets/fig2.json" or
@@ -19,7 +21,8 @@ std::string find_resource(std::string_view name);
 /// `command`.
 std::string find_preset(std::string_view name, std::string_view command);
 
-/// The names of a command's presets, sorted; empty when there is no folder of presets.
-std::vector<std::string> preset_names(std::string_view command);
+/// The presets of a command, sorted, each with what its file says under "about"; empty when there
+/// is no folder of presets.
+std::vector<Choice> presets(std::string_view command);
 
 }  // namespace unlazy

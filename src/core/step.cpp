@@ -39,12 +39,18 @@ Step Step::parse(std::string_view text, std::string_view what) {
           std::isfinite(step.count_) && step.count_ >= 0,
       what, " must be a length such as 160ep (epochs), 2000it (iterations) or never, got '", text,
       "'");
+  UNLAZY_CHECK_USAGE(step.count_ <= kMost, what, " must be at most ", number_text(kMost),
+                     " epochs or iterations, or never, got '", text, "'");
   return step;
 }
 
 int64_t Step::in_iterations(int64_t steps_per_epoch) const {
+  constexpr double kTooMany = 9.2e18;  // an int64 holds a little more
   if (is_never_) return std::numeric_limits<int64_t>::max();
-  return std::llround(is_epochs_ ? count_ * static_cast<double>(steps_per_epoch) : count_);
+  const double count = is_epochs_ ? count_ * static_cast<double>(steps_per_epoch) : count_;
+  UNLAZY_CHECK_USAGE(count < kTooMany, "a length of ", text(), " with ", steps_per_epoch,
+                     " iterations an epoch is too long to be counted; use a shorter one, or never");
+  return std::llround(count);
 }
 
 std::string Step::text() const {

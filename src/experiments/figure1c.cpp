@@ -41,17 +41,22 @@ OptionTable describe(Figure1cOptions& o) {
             .range = Range::closed(0, 1),
             .help = "Draw Figure 1c: train a network at each of these noise rates (noise of kind "
                     "--noise, or flip), prune each with every one of --protocols, and compare.",
-            .role = Role::kPart},
+            .role = Role::kPart,
+            .is_common = true},
            {.name = "seeds",
             .target = &o.seeds,
             .range = Range::at_least(0),
             .help = "With --noise-rates: the seeds, one run each; several are drawn as a band.",
-            .role = Role::kPart},
+            .role = Role::kPart,
+            .only_for = {{"noise-rates", {}}},
+            .is_common = true},
            {.name = "protocols",
             .target = &o.protocols,
             .help = "With --noise-rates: the protocols, one panel each.",
             .choices = panel_protocols(),
-            .role = Role::kPart}}};
+            .role = Role::kPart,
+            .only_for = {{"noise-rates", {}}},
+            .is_common = true}}};
 }
 
 Figure1cResult make_figure1c(const Figure1cOptions& figure, const train::TrainOptions& train,

@@ -299,14 +299,16 @@ OptionTable describe(CompareOptions& o) {
         .range = Range::at_least(0),
         .help = "Seeds of images, initialisation and noise, four runs each; several are drawn "
                 "as bands.",
-        .role = Role::kPart},
+        .role = Role::kPart,
+        .is_common = true},
        {.name = "lr-fraction",
         .target = &o.lr_fraction,
         .range = Range::at_least(0),
         .help = "Learning rate as a fraction of the largest at which the linearised network is "
                 "stable: 2 (1 + momentum) N K / lambda_max, with --nesterov divided by "
                 "1 + 2 momentum; 0 uses --lr instead.",
-        .role = Role::kSetting},
+        .role = Role::kSetting,
+        .is_common = true},
        {.name = "ntk-memory",
         .target = &o.ntk_memory,
         .range = Range::at_least(1),
@@ -319,6 +321,7 @@ OptionTable describe(CompareOptions& o) {
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
                         const std::string& out, const std::string& name,
                         const train::Hooks& hooks) {
+  check_linearisable(train);
   const Perturbation perturbation(train);
   UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
   const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
@@ -326,10 +329,10 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
                      "compare: a seed stands twice in --seeds");
   UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
                      " in place of --seed");
-  check_linearisable(train);
   check_measured(train);
   const auto kinds = perturbation.kinds();
   Folder folder(options, train, out, name);
+  check_writable(out);
   for (const int64_t seed : options.seeds) {
     for (const auto& kind : kinds) {
       if (!kind.is_linear && !train.run.overwrite)

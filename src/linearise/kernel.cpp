@@ -110,10 +110,9 @@ class Assembly {
 
   int64_t bytes() const { return static_cast<int64_t>(outputs_.element_size()); }
 
-  // What is left of the cap after the kernel itself goes to the pieces of one pass and to a block
-  // of J's columns, of whose size are the patches, a copy of the training rows, and the derivatives
-  // in flight. The rest is for what the allocator keeps and cannot use again. finish() copies the
-  // kernel, when all else is freed.
+  // What is left of the cap after the kernel goes to the pieces of one pass and to a block of J's
+  // columns, of whose size are the patches, a copy of the training rows, and the derivatives in
+  // flight. The rest is for freed memory that does not fit. finish() copies the kernel at the end.
   void plan_memory() {
     const auto size = [](const at::Tensor& t) {
       return t.defined() ? static_cast<int64_t>(t.nbytes()) : 0;
@@ -164,8 +163,8 @@ class Assembly {
       const at::NoGradGuard no_grad;
       for (auto& piece : pass) {
         add(piece);
-        piece = {};               // frees its memory before the next needs more
-        give_back_free_memory();  // which needs it in other sizes
+        piece = {};
+        give_back_free_memory();  // the next needs it in other sizes
       }
       begin = end;
     }
@@ -271,8 +270,7 @@ class Assembly {
     }
   }
 
-  // make(derivatives [n, S, c] of output k, the first sample) -> [n, ...], for all: [K, N + M,
-  // ...].
+  // make(derivatives [n, S, c] of output k, first sample) -> [n, ...], for all: [K, N + M, ...].
   template <class Make>
   at::Tensor for_outputs(const Piece& piece, const Make& make) const {
     std::vector<at::Tensor> outputs;

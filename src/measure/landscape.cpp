@@ -83,7 +83,8 @@ std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
   auto range = options.range;
   if (range.empty())
     range = is_line ? std::vector<double>{-0.5, 1.5} : std::vector<double>{-1.0, 1.0};
-  UNLAZY_CHECK_USAGE(range.size() == 2 && range[0] < range[1],
+  UNLAZY_CHECK_USAGE(range.size() == 2 && range[0] < range[1] && std::isfinite(range[0]) &&
+                         std::isfinite(range[1]),
                      "landscape: --range wants two ascending numbers, such as -1,1");
   // A step of 1 is as long as the weights themselves.
   constexpr double kFarthest = 1e6, kNearest = 1e-9;

@@ -57,19 +57,17 @@ const Registry<Measure>& registry() {
 }
 
 OptionTable describe(MeasureOptions& o) {
-  std::vector<std::string> names;
-  for (const auto& entry : registry().entries())
-    names.push_back(entry.name + " (" + entry.help + ")");
   return {"Measurements",
           {{.name = "measure",
             .target = &o.names,
-            .help = "What to measure during training, each as NAME or NAME:every=LENGTH: " +
-                    join(names) + ".",
+            .help = "What to measure during training, each as NAME or NAME:every=LENGTH.",
             .choices = registry().choices(),
             .has_settings = true,
-            .role = Role::kCurve},
+            .role = Role::kCurve,
+            .is_common = true},
            {.name = "measure-every",
             .target = &o.every,
+            .range = Range::above(0),
             .help = "How often to measure; always also before the first step and at the end.",
             .role = Role::kCurve}}};
 }
@@ -131,6 +129,8 @@ std::vector<Request> requests(const MeasureOptions& options) {
                          " has an unknown setting; write ", request.name, ":every=LENGTH, such as ",
                          request.name, ":every=10ep");
       request.every = Step::parse(setting.substr(kEvery.size()), "--measure " + request.name);
+      UNLAZY_CHECK_USAGE(request.every.count() > 0, "--measure ", text,
+                         ": a measurement every 0 steps cannot be made; give a length above 0");
     }
     UNLAZY_CHECK_USAGE(std::none_of(list.begin(), list.end(),
                                     [&](const Request& r) { return r.name == request.name; }),

@@ -9,7 +9,6 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/zeros.h>
 
-#include "core/error.h"
 #include "optim/gradient_step.h"
 
 namespace unlazy::optim {
@@ -21,10 +20,7 @@ class AdamW : public GradientStep {
       : GradientStep(options, parameters),
         mean_(parameters.zeros_like_values()),
         square_(parameters.zeros_like_values()),
-        count_(at::zeros({}, parameters.values().options().dtype(c10::kFloat))) {
-    UNLAZY_CHECK_USAGE(options.momentum == 0 && !options.nesterov,
-                       "adamw: --momentum and --nesterov are for sgd; use --adam-beta1");
-  }
+        count_(at::zeros({}, parameters.values().options().dtype(c10::kFloat))) {}
 
   std::vector<std::pair<std::string, at::Tensor>> state() override {
     return {{"adam-mean", mean_}, {"adam-square", square_}, {"adam-count", count_}};

@@ -7,8 +7,6 @@
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/one_hot.h>
 
-#include "core/error.h"
-
 namespace unlazy::optim {
 
 OptionTable describe(LossOptions& o) {
@@ -22,15 +20,12 @@ OptionTable describe(LossOptions& o) {
        {.name = "label-smoothing",
         .target = &o.label_smoothing,
         .range = Range::closed(0, 1),
-        .help = "Weight of the uniform distribution in the targets of cross-entropy."}}};
+        .help = "Weight of the uniform distribution in the targets of cross-entropy.",
+        .only_for = {{"loss", {"cross-entropy"}}}}}};
 }
 
 Loss::Loss(const LossOptions& options)
-    : is_regression_(options.kind == "squared-error"), label_smoothing_(options.label_smoothing) {
-  UNLAZY_CHECK_USAGE(
-      !is_regression_ || label_smoothing_ == 0,
-      "loss: --label-smoothing is for cross-entropy; leave it out with --loss squared-error");
-}
+    : is_regression_(options.kind == "squared-error"), label_smoothing_(options.label_smoothing) {}
 
 at::Tensor Loss::mean(const at::Tensor& logits, const at::Tensor& targets) const {
   const auto wide = logits.scalar_type() == c10::kBFloat16 ? logits.to(c10::kFloat) : logits;

@@ -45,24 +45,32 @@ std::vector<std::string> sharpness_aware_optimizers() {
 }
 
 OptionTable describe(OptimizerOptions& o) {
+  const std::vector<OnlyFor> with_sgd = {{"optimizer", {"sgd"}}, {"sam-base", {"sgd"}}};
   const std::vector<OnlyFor> with_adamw = {{"optimizer", {"adamw"}}, {"sam-base", {"adamw"}}};
   return {
       "Optimizer",
       {{.name = "optimizer",
         .target = &o.name,
         .help = "The update rule.",
-        .choices = registry().choices()},
+        .choices = registry().choices(),
+        .is_common = true},
        {.name = "momentum",
         .target = &o.momentum,
         .range = Range::closed(0, 1),
-        .help = "Momentum."},
-       {.name = "nesterov", .target = &o.nesterov, .help = "Nesterov's momentum."},
+        .help = "Momentum.",
+        .only_for = with_sgd,
+        .is_common = true},
+       {.name = "nesterov",
+        .target = &o.nesterov,
+        .help = "Nesterov's momentum.",
+        .only_for = with_sgd},
        {.name = "weight-decay",
         .target = &o.weight_decay,
         .range = Range::at_least(0),
         .help =
             "sgd: L2 coefficient, added to the gradient as weight_decay * w. adamw: decoupled, w "
-            "shrinks by the factor 1 - lr * weight_decay."},
+            "shrinks by the factor 1 - lr * weight_decay.",
+        .is_common = true},
        {.name = "decay",
         .target = &o.decay,
         .help = "What --weight-decay acts on.",
@@ -76,12 +84,12 @@ OptionTable describe(OptimizerOptions& o) {
             "Scale the gradient of an update down to this norm if it is larger; 0: no clipping."},
        {.name = "adam-beta1",
         .target = &o.adam_beta1,
-        .range = Range::closed(0, 1),
+        .range = Range::right_open(0, 1),
         .help = "adamw: decay of the mean of gradients.",
         .only_for = with_adamw},
        {.name = "adam-beta2",
         .target = &o.adam_beta2,
-        .range = Range::closed(0, 1),
+        .range = Range::right_open(0, 1),
         .help = "adamw: decay of the mean of squared gradients.",
         .only_for = with_adamw},
        {.name = "adam-eps",

@@ -20,12 +20,6 @@ class Sgd : public GradientStep {
       : GradientStep(options, parameters) {
     UNLAZY_CHECK_USAGE(!options.nesterov || options.momentum > 0,
                        "sgd: --nesterov needs --momentum above 0");
-    const OptimizerOptions defaults;
-    UNLAZY_CHECK_USAGE(options.adam_beta1 == defaults.adam_beta1 &&
-                           options.adam_beta2 == defaults.adam_beta2 &&
-                           options.adam_eps == defaults.adam_eps,
-                       "sgd: --adam-beta1, --adam-beta2 and --adam-eps are for adamw; leave them "
-                       "out");
     if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
   }
 

@@ -8,7 +8,7 @@ namespace unlazy::optim {
 OptionTable describe(SharpnessOptions& o) {
   const std::vector<OnlyFor> with_sam = {{"optimizer", sharpness_aware_optimizers()}};
   return {
-      "Sharpness-aware minimisation",
+      "Sharpness-aware minimisation (SAM)",
       {{.name = "rho",
         .target = &o.rho,
         .range = Range::at_least(0),
@@ -16,7 +16,8 @@ OptionTable describe(SharpnessOptions& o) {
             "Radius of the perturbation of sam, asam and gsam. With --precision bf16 the gradient "
             "at the perturbed weights is computed in fp32, because bf16 would round most of the "
             "perturbation away; gsam computes both gradients in fp32.",
-        .only_for = with_sam},
+        .only_for = with_sam,
+        .is_common = true},
        {.name = "rho-schedule",
         .target = &o.rho_schedule,
         .help = "How the radius changes.",

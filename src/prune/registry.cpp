@@ -27,7 +27,8 @@ OptionTable describe(CriterionOptions& o) {
           {{.name = "criterion",
             .target = &o.name,
             .help = "Which weights are pruned first: those of lowest score.",
-            .choices = registry().choices()},
+            .choices = registry().choices(),
+            .is_common = true},
            {.name = "keep-first",
             .target = &o.keep_first,
             .help = "Do not prune the first layer (the stem); densities are then those of the "

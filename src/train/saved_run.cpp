@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "core/version.h"
 #include "train/checkpoint.h"
@@ -271,6 +272,7 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
                  ": is finished, and has no checkpoint to go on from; start again with "
                  "--overwrite");
   }
+  check_writable(o.out);
   Experiment experiment(options);
   RunDir run(o.out, o.resume      ? RunDir::Mode::kResume
                     : o.overwrite ? RunDir::Mode::kOverwrite

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "support/expect_error.h"
 
@@ -63,6 +64,18 @@ TEST(Threads, AreSetAndZeroIsTheDefault) {
   EXPECT_EQ(at::get_num_threads(), at::intraop_default_num_threads());
 }
 
+TEST(Threads, MoreThanTheMachineCanRunAreRefused) {
+  const auto cores = std::thread::hardware_concurrency();
+  const auto most = std::max(16u, 4 * cores);
+  resolve({.device = "cpu", .threads = most});
+  expect_misuse([&] { resolve({.device = "cpu", .threads = most + 1}); },
+                internal::concat("--threads ", most + 1, ": this machine has ", cores,
+                                 " cores, where more than ", most,
+                                 " threads would only wait for each other; give --threads ", cores,
+                                 " or less, or 0 for all cores"));
+  resolve({.device = "cpu", .threads = 0});
+}
+
 TEST(Deterministic, ReachesLibTorch) {
   resolve({.device = "cpu", .deterministic = true});
   EXPECT_TRUE(at::globalContext().deterministicAlgorithms());
@@ -70,6 +83,24 @@ TEST(Deterministic, ReachesLibTorch) {
   resolve({.device = "cpu"});
   EXPECT_FALSE(at::globalContext().deterministicAlgorithms());
   EXPECT_TRUE(at::globalContext().benchmarkCuDNN());
+}
+
+TEST(Deterministic, LeavesNewTensorsAsTheyAre) {
+  resolve({.device = "cpu", .deterministic = true});
+  EXPECT_FALSE(at::globalContext().deterministicFillUninitializedMemory());
+  resolve({.device = "cpu"});
+}
+
+TEST(Tf32, IsForAGpuAndOffUnlessAskedFor) {
+  resolve({.device = "cpu", .tf32 = true});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
+  if (!at::hasCUDA()) return;
+  resolve({.device = "cuda", .tf32 = true});
+  EXPECT_TRUE(at::globalContext().allowTF32CuDNN());
+  EXPECT_TRUE(at::globalContext().allowTF32CuBLAS());
+  resolve({.device = "cuda"});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
 }
 
 TEST(Compute, OptionsAreChecked) {
@@ -80,11 +111,7 @@ TEST(Compute, OptionsAreChecked) {
         options.parse({"--precision", "fp16"});
       },
       "--precision: there is no 'fp16'; did you mean 'fp32'?");
-  expect_misuse(
-      [&] {
-        options.parse({"--threads", "-1"});
-      },
-      "--threads must be in [0, 4096], got -1");
+  expect_misuse([&] { options.parse({"--threads", "-1"}); }, "--threads must be >= 0, got -1");
   options.parse({"--device", "cuda:1", "--precision=bf16", "--threads", "3", "--deterministic"});
   EXPECT_EQ(choice.device, "cuda:1");
   EXPECT_EQ(choice.precision, "bf16");

@@ -157,11 +157,11 @@ TEST(Options, RefusesFlagsThatItDoesNotKnow) {
       [&] {
         v.parse({"--noise-rat", "0.1"});
       },
-      "train: there is no flag --noise-rat; did you mean 'noise-rate'?");
+      "train: there is no flag --noise-rat; did you mean --noise-rate?");
   expect_misuse([&] { v.parse({"--bacth=3"}); },
-                "train: there is no flag --bacth; did you mean 'batch'?");
+                "train: there is no flag --bacth; did you mean --batch?");
   expect_misuse([&] { v.parse({"--print-confg"}); },
-                "train: there is no flag --print-confg; did you mean 'print-config'?");
+                "train: there is no flag --print-confg; did you mean --print-config?");
   expect_misuse([&] { v.parse({"--frobnicate"}); },
                 "train: there is no flag --frobnicate; see unlazy train --help");
   expect_misuse([&] { v.parse({"--no-flip"}); },
@@ -174,6 +174,72 @@ TEST(Options, RefusesFlagsThatItDoesNotKnow) {
       },
       "train: flags begin with two dashes: --lr, not -lr");
   expect_misuse([&] { v.parse({"-x"}); }, "train: flags begin with two dashes: --x, not -x");
+}
+
+TEST(Options, WordsOfOtherProgramsAreUnderstood) {
+  Values v;
+  expect_misuse([&] { v.parse({"--batch-size=3"}); },
+                "train: there is no flag --batch-size; did you mean --batch?");
+  expect_misuse([&] { v.parse({"--Learning_Rate=3"}); },
+                "train: there is no flag --Learning_Rate; did you mean --lr?");
+  expect_misuse([&] { v.parse({"--tau=3"}); },
+                "train: there is no flag --tau; did you mean --noise-rate?");
+  expect_misuse([&] { v.parse({"--NOISE_RATE=3"}); },
+                "train: there is no flag --NOISE_RATE; did you mean --noise-rate?");
+  // This command has no --weight-decay.
+  expect_misuse([&] { v.parse({"--wd=3"}); },
+                "train: there is no flag --wd; see unlazy train --help");
+  expect_misuse([&] { v.read(R"({"batch_size": 1})"); },
+                "run.json: there is no option \"batch_size\"; did you mean 'batch'?");
+}
+
+TEST(Options, ChoicesAreFoundWithoutRegardToCaseAndDashes) {
+  Values v;
+  v.parse({"--noise", "FLIP"});
+  EXPECT_EQ(v.kind, "flip");
+  v.read(R"({"noise": "Sta-tic"})");
+  EXPECT_EQ(v.kind, "static");
+  EXPECT_EQ(v.options.to_json().at("noise"), "static");
+}
+
+TEST(Options, NothingIsAChoiceOnlyWhereItIsTheDefault) {
+  std::string preset;
+  Options options("x", {{"A",
+                         {{.name = "preset",
+                           .target = &preset,
+                           .help = "Preset.",
+                           .choices = {{"fig2", "Figure 2"}}}}}});
+  options.read_json(options.to_json(), "x.json");
+  EXPECT_EQ(preset, "");
+  Values v;
+  expect_misuse([&] { v.parse({"--noise="}); },
+                "--noise: there is no ''; known: none, flip, static");
+}
+
+TEST(Options, WordsMustBeText) {
+  Values v;
+  expect_misuse([&] { v.parse({"runs/\xff"}); },
+                "train: a name must be UTF-8 text, got 'runs/\xff'; rename the file or folder");
+}
+
+TEST(Options, InfinityIsNoNumberWhereThereIsARange) {
+  Values v;
+  expect_misuse([&] { v.parse({"--lr", "inf"}); }, "--lr must be a finite number, got inf");
+  v.parse({"--any", "inf"});
+}
+
+TEST(Options, LengthsHaveRanges) {
+  Step every = Step::epochs(1), warmup = Step::iterations(0);
+  Options options(
+      "x", {{"A",
+             {{.name = "every", .target = &every, .range = Range::above(0)},
+              {.name = "warmup", .target = &warmup, .range = Range::closed(0, Step::kMost)}}}});
+  expect_misuse([&] { options.parse({"--every", "0it"}); }, "--every must be > 0, got 0it");
+  expect_misuse([&] { options.parse({"--every=0ep"}); }, "--every must be > 0, got 0ep");
+  expect_misuse([&] { options.parse({"--warmup=never"}); },
+                "--warmup must be in [0, 1e+12], got never");
+  options.parse({"--every", "never", "--warmup", "0it"});
+  EXPECT_TRUE(every.is_never());
 }
 
 TEST(Options, RefusesMissingValues) {
@@ -385,6 +451,9 @@ TEST(OptionRange, EdgesAndTexts) {
   EXPECT_FALSE(Range::left_open(0, 1).contains(0));
   EXPECT_TRUE(Range::left_open(0, 1).contains(1) && Range::any().contains(-1e300));
   EXPECT_FALSE(Range::any().contains(NAN) || Range::closed(0, 1).contains(NAN));
+  EXPECT_FALSE(Range::right_open(0, 1).contains(1));
+  EXPECT_TRUE(Range::right_open(0, 1).contains(0) && Range::right_open(0, 1).contains(0.999));
+  EXPECT_EQ(Range::right_open(0, 1).text(), "in [0, 1)");
   EXPECT_EQ(Range::closed(0, 1).text(), "in [0, 1]");
   EXPECT_EQ(Range::left_open(0, 0.5).text(), "in (0, 0.5]");
   EXPECT_EQ(Range::at_least(-1).text(), ">= -1");

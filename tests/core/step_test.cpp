@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "support/expect_error.h"
 
 namespace unlazy {
 namespace {
@@ -32,6 +33,20 @@ TEST(StepLength, RefusesOtherWords) {
               std::string(text) + "'");
     }
   }
+}
+
+// What an int64 of iterations cannot hold would wrap around.
+TEST(StepLength, RefusesWhatCannotBeCounted) {
+  for (const char* text : {"1e30ep", "1e30it", "1000000000001ep"}) {
+    testing::expect_misuse([&] { Step::parse(text, "--epochs"); },
+                           "--epochs must be at most 1e+12 epochs or iterations, or never, got '" +
+                               std::string(text) + "'");
+  }
+  EXPECT_EQ(Step::parse("1e12it", "x").in_iterations(7), 1'000'000'000'000);
+  EXPECT_EQ(Step::parse("1e12ep", "x").in_iterations(1000), 1'000'000'000'000'000);
+  testing::expect_misuse([] { Step::epochs(1e12).in_iterations(100'000'000); },
+                         "a length of 1e+12ep with 100000000 iterations an epoch is too long to be "
+                         "counted; use a shorter one, or never");
 }
 
 }  // namespace

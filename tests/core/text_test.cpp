@@ -76,8 +76,19 @@ TEST(Suggest, NamesTheNearest) {
 TEST(Suggest, StopsWhereAnotherWordBegins) {
   EXPECT_EQ(nearest("abcd", {"abxy"}), "abxy");
   EXPECT_EQ(nearest("abcd", {"axyz"}), std::nullopt);
+  EXPECT_EQ(nearest("wd", {"lr"}), std::nullopt);
   EXPECT_EQ(nearest("abcdefghijkl", {"abcdefghwxyz"}), "abcdefghwxyz");
   EXPECT_EQ(nearest("abcdefghijkl", {"abcdefgvwxyz"}), std::nullopt);
+}
+
+TEST(SameName, DiffersInCaseAndDashesOnly) {
+  const std::vector<std::string> known = {"resnet18", "wrn-28-10", "a-b", "ab"};
+  EXPECT_EQ(same_name("ResNet-18", known), "resnet18");
+  EXPECT_EQ(same_name("WRN_28_10", known), "wrn-28-10");
+  EXPECT_EQ(same_name("ab", known), "ab");
+  EXPECT_EQ(same_name("AB", known), std::nullopt);  // which one?
+  EXPECT_EQ(same_name("resnet", known), std::nullopt);
+  EXPECT_EQ(suggest("WRN2810", known), "did you mean 'wrn-28-10'?");
 }
 
 TEST(Join, PutsSeparatorsBetween) {

@@ -11,6 +11,8 @@
 #include <set>
 
 #include "core/files.h"
+#include "core/names.h"
+#include "core/options.h"
 #include "data/cifar.h"
 #include "data/image_folder.h"
 #include "data/image_size.h"
@@ -97,11 +99,21 @@ TEST(Subset, ImpossibleSizes) {
   expect_misuse([] { sample(0, true); }, "data: --balanced needs --train-size or --test-size");
 }
 
-TEST(Subset, ResizeIsForImageFolders) {
-  auto options = sample_options();
-  options.resize = 32;
-  expect_misuse([&] { load(options, 0); },
-                "data: --resize is for --data image-folder, not for --data cifar10-sample");
+TEST(DataOptions, ThoseOfImageFoldersAreRefusedElsewhere) {
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--resize", "32"}, {"--max-megapixels", "65"}}) {
+    DataOptions options;
+    Options table("train", {describe(options)});
+    auto words = flags;
+    words.insert(words.end(), {"--data", "cifar10-sample"});
+    table.parse(words);
+    expect_misuse([&] { table.refuse_without_effect(); },
+                  join(flags, " ") +
+                      " has no effect with --data cifar10-sample; leave it out, or give --data "
+                      "image-folder");
+    table.parse({"--data", "image-folder"});
+    table.refuse_without_effect();
+  }
 }
 
 TEST(Normalize, ComputedGivesMeanZeroAndDeviationOne) {
@@ -353,13 +365,6 @@ TEST(ImageFolder, AFileOfMoreThanTwoGibibytesIsRefused) {
   expect_error([&] { read_image_folder(folder_options(folder.path())); },
                "image-folder: " + path +
                    " has 2147483648 bytes; the most is 2 GiB: make it smaller or remove it");
-}
-
-TEST(Subset, MaxMegapixelsIsForImageFolders) {
-  auto options = sample_options();
-  options.max_megapixels = 65;
-  expect_misuse([&] { load(options, 0); },
-                "data: --max-megapixels is for --data image-folder, not for --data cifar10-sample");
 }
 
 TEST(ImageFolder, NeedsAFolder) {

@@ -73,7 +73,7 @@ TEST(CompareCommand, SaysWhatIsWrongWithAGoldenFile) {
                      ": its metadata has no \"n\"; write the file with "
                      "tests/golden/make_neural_tangents_golden.py");
   expect_message({"compare", "--goldn", kFile}, 2,
-                 "compare: there is no flag --goldn; did you mean 'golden'?");
+                 "compare: there is no flag --goldn; did you mean --golden?");
   expect_message({"compare", "--golden", kFile, "--precision", "bf16"}, 2,
                  "compare: reference values are checked in fp32 or fp64; give --precision");
 }
@@ -82,10 +82,12 @@ TEST(CompareCommand, SaysWhatCannotBeCompared) {
   expect_message({"compare"}, 2,
                  "compare: name what to compare with gradient descent: label noise, such as "
                  "--noise flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
+  expect_message({"compare", "--optimizer", "adamw"}, 2,
+                 "compare: the linearised network follows sgd and sam, not --optimizer adamw");
   expect_message({"compare", "--preset", "fig3", "--resume", "--overwrite"}, 2,
                  "compare: --resume and --overwrite exclude each other");
   expect_message({"compare", "--preset", "fig33"}, 2,
-                 "compare: there is no preset 'fig33'; did you mean 'fig3'?");
+                 "--preset: there is no 'fig33'; did you mean 'fig3'?");
   expect_message({"compare", "--noise", "flip", "--noise-rate", "0.5", "--lr", "0.1"}, 2,
                  "--lr 0.1 has no effect with --lr-fraction 0.8; leave it out, or give "
                  "--lr-fraction 0");

@@ -171,6 +171,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, LinearNetwork,
                                            Setting{"SamMinibatchesMomentum", "sam",
                                                    [](auto& o) {
                                                      sam(o);
+                                                     o.optimizer.sharpness.rho = 0.05;
                                                      minibatches(o);
                                                      momentum(o);
                                                    }},
@@ -338,6 +339,7 @@ TEST(LazyComparison, ResumeRefusesOtherSettings) {
   fs::remove_all(out + "/seed0/clean");
   fs::remove_all(out + "/seed0/noise");
   options.optimizer.momentum = 0.5;
+  options.schedule.lr = 1e-3;
   expect_misuse([&] { compare(options, out, {}, {.lr_fraction = 0}); },
                 out +
                     "/seed0/linear: was run with momentum 0.0, but --resume was given 0.5; leave "

@@ -158,10 +158,7 @@ TEST(ModelOptionsTest, RefusesCombinationsThatDoNotExist) {
   const auto refuse = [](const ModelOptions& options, const std::string& text) {
     expect_misuse([&] { models::make_model(options, {}, 0); }, text);
   };
-  refuse({.name = "wrn-28-10", .width_factor = 2},
-         "wrn-28-10: --blocks and --width-factor are for --model wrn and ntk-wrn");
   refuse({.name = "ntk-wrn", .blocks = 0}, "--blocks must be >= 1, got 0");
-  refuse({.activation = "erf"}, "resnet18: --activation erf is for --model mlp");
   refuse({.name = "mlp", .activation = "tanh"},
          "--activation: there is no 'tanh'; known: relu, erf");
   refuse({.name = "vgg", .parameterization = "ntk"},
@@ -170,8 +167,6 @@ TEST(ModelOptionsTest, RefusesCombinationsThatDoNotExist) {
          "wrn: has no --parameterization standard; ntk-wrn, mlp and the resnets have");
   refuse({.parameterization = "ntk"},
          "resnet18: --parameterization ntk is for networks without normalisation; add --norm none");
-  refuse({.name = "mlp", .w_std = 2},
-         "mlp: --w-std and --b-std want --parameterization ntk or standard");
   refuse({.name = "ntk-wrn", .w_std = 0}, "--w-std must be > 0, got 0");
   refuse({.name = "ntk-wrn", .init = "kaiming"},
          "ntk-wrn: --init kaiming would replace the weights of its parameterisation; use --w-std");
@@ -179,6 +174,38 @@ TEST(ModelOptionsTest, RefusesCombinationsThatDoNotExist) {
          "ntk-wrn: has no normalisation layers; leave out --norm group");
   refuse({.name = "wrn-16-4", .block_widths = {8}},
          "wrn-16-4: --block-widths is for the resnets in PyTorch's parameterisation");
+}
+
+TEST(ModelOptionsTest, OptionsOfOtherNetworksAreRefused) {
+  const auto refuse = [](const std::vector<std::string>& flags, const std::string& text) {
+    ModelOptions options;
+    Options table("train", {models::describe(options)});
+    table.parse(flags);
+    expect_misuse([&] { table.refuse_without_effect(); }, text);
+  };
+  const std::string mlp = "; leave it out, or give --model mlp",
+                    wrn = "; leave it out, or give --model wrn, ntk-wrn";
+  refuse({"--model", "vgg", "--hidden-width", "512"},
+         "--hidden-width 512 has no effect with --model vgg" + mlp);
+  refuse({"--hidden-layers", "3"}, "--hidden-layers 3 has no effect with --model resnet18" + mlp);
+  refuse({"--activation", "erf"}, "--activation erf has no effect with --model resnet18" + mlp);
+  refuse({"--model", "wrn-28-10", "--width-factor", "2"},
+         "--width-factor 2 has no effect with --model wrn-28-10" + wrn);
+  refuse({"--model", "mlp", "--blocks", "2"}, "--blocks 2 has no effect with --model mlp" + wrn);
+  refuse({"--group-norm-groups", "8"},
+         "--group-norm-groups 8 has no effect with --norm batch; leave it out, or give --norm "
+         "group");
+  refuse({"--model", "mlp", "--w-std", "2"},
+         "--w-std 2 has no effect with --model mlp; leave it out, or give --parameterization ntk, "
+         "standard or --model ntk-wrn");
+  refuse({"--model", "mlp", "--block-widths", "8"},
+         "--block-widths 8 has no effect with --model mlp; leave it out, or give --model resnet18, "
+         "resnet34, resnet20, resnet32, resnet44, resnet56");
+  ModelOptions options;
+  Options table("train", {models::describe(options)});
+  table.parse({"--model", "MLP", "--norm", "batch"});
+  EXPECT_EQ(options.name, "mlp");
+  EXPECT_THROW(table.refuse_without_effect(), Error);  // it has no BatchNorm
 }
 
 TEST(ModelNorm, OtherNormsHaveTheirParameters) {

@@ -301,6 +301,30 @@ TEST(NoiseOptions, UnusedOnesAreRefused) {
   refuse({"--noise", "flip", "--noise-rate", "0", "--noise-period", "2ep"});
 }
 
+TEST(NoiseOptions, TheSizeIsNotLeftOut) {
+  const auto take = [](const std::vector<std::string>& flags) {
+    NoiseOptions options;
+    Options table("train", {describe(options)});
+    table.parse(flags);
+    table.refuse_without_effect();
+  };
+  for (const auto& entry : registry().entries()) {
+    if (entry.name == "none") continue;
+    const bool is_for_targets =
+        make_noise({.options = {.kind = entry.name, .rate = 0.1}, .num_classes = 10})
+            ->is_for_targets();
+    const std::string size = is_for_targets ? "--noise-sigma" : "--noise-rate";
+    expect_misuse(
+        [&] {
+          take({"--noise", entry.name});
+        },
+        "--noise " + entry.name + " needs " + size + ", such as " + size + " 0.1; give " + size +
+            " 0 if you mean none");
+    take({"--noise", entry.name, size, "0"});
+  }
+  take({"--noise", "none"});
+}
+
 TEST(NoiseOptions, WrongUseOfAKindIsRefused) {
   expect_misuse([] { make("flip", .1, 1); }, "noise: flip needs at least 2 classes, got 1");
   Rng rng(0, Stream::kNoise);

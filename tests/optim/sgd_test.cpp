@@ -139,17 +139,31 @@ TEST(AdamW, ClippingScalesTheGradient) {
   expect_close(clipped, two_steps(options, {3 * shrink, 4 * shrink, 0}, {0, 0, 0}));
 }
 
+TEST(AdamW, RefusesBetasThatNeverForget) {
+  OptimizerOptions options;
+  Options table("train", {describe(options)});
+  for (const std::string flag : {"--adam-beta1", "--adam-beta2"}) {
+    expect_misuse([&] { table.parse({flag, "1"}); }, flag + " must be in [0, 1), got 1");
+  }
+}
+
 TEST(AdamW, RefusesTheMomentumOfSgdAndSgdItsBetas) {
-  TinyModule module;
-  FlatParameters flat(module, c10::kCPU, c10::kDouble);
-  auto options = adamw();
-  options.momentum = 0.9;
-  expect_misuse([&] { make_optimizer(options, flat); },
-                "adamw: --momentum and --nesterov are for sgd; use --adam-beta1");
-  options = adamw();
-  options.name = "sgd";
-  expect_misuse([&] { make_optimizer(options, flat); },
-                "sgd: --adam-beta1, --adam-beta2 and --adam-eps are for adamw; leave them out");
+  const auto refuse = [](const std::vector<std::string>& flags, const std::string& text) {
+    OptimizerOptions options;
+    Options table("train", {describe(options), describe(options.sharpness)});
+    table.parse(flags);
+    expect_misuse([&] { table.refuse_without_effect(); }, text);
+  };
+  const std::string sgd = "; leave it out, or give --optimizer sgd or --sam-base sgd";
+  refuse({"--optimizer", "adamw", "--momentum", "0.9"},
+         "--momentum 0.9 has no effect with --optimizer adamw" + sgd);
+  refuse({"--optimizer", "adamw", "--nesterov"},
+         "--nesterov has no effect with --optimizer adamw" + sgd);
+  refuse({"--optimizer", "sam", "--sam-base", "adamw", "--momentum", "0.9"},
+         "--momentum 0.9 has no effect with --sam-base adamw" + sgd);
+  refuse({"--adam-beta1", "0.5"},
+         "--adam-beta1 0.5 has no effect with --optimizer sgd; leave it out, or give --optimizer "
+         "adamw or --sam-base adamw");
 }
 
 TEST(LearningRate, Constant) { EXPECT_EQ(Schedule({}, 100, 1000).lr(999), 0.1); }
@@ -177,10 +191,11 @@ TEST(LearningRate, CosineAfterLinearWarmup) {
 }
 
 TEST(LearningRate, RefusesMilestonesThatDoNothing) {
-  ScheduleOptions options, defaults;
-  options.milestones = {Step::epochs(2)};
+  ScheduleOptions options;
+  Options table("train", {describe(options)});
+  table.parse({"--lr-milestones", "2ep"});
   expect_misuse(
-      [&] { refuse_without_effect({describe(options)}, {describe(defaults)}); },
+      [&] { table.refuse_without_effect(); },
       "--lr-milestones 2ep has no effect with --lr-schedule constant; leave it out, or give "
       "--lr-schedule multistep");
   options.kind = "multistep";
@@ -204,11 +219,15 @@ TEST(LossFunction, SquaredErrorIsHalfTheMeanOverBatchAndClasses) {
   const auto logits = at::tensor({1.0, 2.0, 3.0, 4.0}, c10::kDouble).view({2, 2});
   const auto targets = loss.clean_targets(at::tensor({0, 1}, c10::kLong), 2);
   EXPECT_DOUBLE_EQ(loss.mean(logits, targets).item<double>(), 0.5 * (0 + 4 + 9 + 9) / 4);
-  expect_misuse(
-      [] {
-        Loss({"squared-error", 0.1});
-      },
-      "loss: --label-smoothing is for cross-entropy; leave it out with --loss squared-error");
+}
+
+TEST(LossFunction, LabelSmoothingIsForCrossEntropy) {
+  LossOptions options;
+  Options table("train", {describe(options)});
+  table.parse({"--loss", "squared-error", "--label-smoothing", "0.1"});
+  expect_misuse([&] { table.refuse_without_effect(); },
+                "--label-smoothing 0.1 has no effect with --loss squared-error; leave it out, or "
+                "give --loss cross-entropy");
 }
 
 }  // namespace

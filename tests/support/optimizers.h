@@ -7,15 +7,11 @@
 
 namespace unlazy::testing {
 
-/// Sets `name`: "adamw", "sam", or "sam_adamw" for SAM around it. Momentum stays where SGD makes
-/// the update; the others have their own kind and refuse it.
+/// Sets `name`: "adamw", "sam", or "sam_adamw" for SAM around it.
 inline void choose_optimizer(optim::OptimizerOptions& options, const std::string& name) {
   const auto gap = name.find('_');
   options.name = name.substr(0, gap);
   if (gap != std::string::npos) options.sharpness.base = name.substr(gap + 1);
-  const auto& base =
-      optim::is_sharpness_aware(options.name) ? options.sharpness.base : options.name;
-  if (base != "sgd") options.momentum = 0;
 }
 
 }  // namespace unlazy::testing

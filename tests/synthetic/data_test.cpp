@@ -218,7 +218,7 @@ TEST(SyntheticProgram, RefusesWrongFlags) {
   EXPECT_EQ(message({"--rho=-0.1"}), "unlazy: --rho must be >= 0, got -0.1\n");
   EXPECT_EQ(message({"--lr", "0"}), "unlazy: --lr must be > 0, got 0\n");
   EXPECT_EQ(message({"--preset", "fig22"}),
-            "unlazy: synthetic: there is no preset 'fig22'; did you mean 'fig2'?\n");
+            "unlazy: --preset: there is no 'fig22'; did you mean 'fig2'?\n");
 }
 
 TEST(SyntheticProgram, DivergedRunNamesTheStepAndKeepsWhatWasRecorded) {

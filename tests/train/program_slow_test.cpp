@@ -138,7 +138,7 @@ TEST(TrainProgram, WrongFlagsAreNamed) {
   auto result = run_program({"train", "--noise-rat", "0.1"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.err,
-            "unlazy: train: there is no flag --noise-rat; did you mean 'noise-rate'?\n");
+            "unlazy: train: there is no flag --noise-rat; did you mean --noise-rate?\n");
   result = run_program({"train", "--noise", "flip", "--noise-rate", "1.5"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.err, "unlazy: --noise-rate must be in [0, 1], got 1.5\n");

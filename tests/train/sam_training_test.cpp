@@ -159,8 +159,6 @@ std::vector<std::string> words(const std::string& out, const std::string& steps,
                                    "flip",
                                    "--noise-rate",
                                    "0.4",
-                                   "--momentum",
-                                   "0.9",
                                    "--optimizer",
                                    "sam",
                                    "--precision",
@@ -187,10 +185,9 @@ TEST(SamTraining, ResumedRunEqualsTheUninterruptedOne) {
   const testing::ScratchFolder scratch;
   for (const std::string name : {"sam", "asam", "gsam", "sam-adamw"}) {
     const auto whole = scratch / (name + "-whole"), parts = scratch / (name + "-parts");
-    std::vector<std::string> flags = {"--optimizer", name, "--epochs", "2"};
+    std::vector<std::string> flags = {"--optimizer", name, "--momentum", "0.9", "--epochs", "2"};
     if (name == "sam-adamw") {
-      flags = {"--optimizer", "sam",  "--sam-base", "adamw",    "--momentum",
-               "0",           "--lr", "1e-3",       "--epochs", "2"};
+      flags = {"--optimizer", "sam", "--sam-base", "adamw", "--lr", "1e-3", "--epochs", "2"};
     }
     ASSERT_EQ(testing::run_program(words(whole, "6", flags)).exit_code, 0);
     // Interrupted: a run of the same length whose newest checkpoint is that of step 3.
