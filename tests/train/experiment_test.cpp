@@ -89,3 +89,45 @@ TEST_F(TinyImages, APartOfABatchOfOneIsRefusedBeforeTraining) {
   expect_refused();
   options_.run.accumulate = 1;
   options_.optimizer.name = "sam";
+  options_.batch.batch_size = 4;  // 2 and 2, and of the last three images 2 and 1
+  options_.optimizer.sharpness.group_size = 2;
+  expect_refused();
+}
+
+TEST_F(TinyImages, ARunThatReadImagesInAnotherOrderDoesNotGoOn) {
+  options_.run.max_steps = 2;
+  run_training(options_, {});
+  const auto path = options_.run.out + "/config.json";
+  auto config = as_of_an_older_version();
+  options_.run.resume = true;
+  EXPECT_EQ(run_training(options_, {}), Outcome::kDone) << "it is finished";
+  options_.run.max_steps = 4;
+  expect_misuse([&] { run_training(options_, {}); },
+                options_.run.out +
+                    ": was begun by an older unlazy, which read the images in another order; begin "
+                    "anew with --overwrite or another --out");
+  config["about"]["images-shuffled"] = true;
+  write_file(path, config.dump());
+  EXPECT_EQ(run_training(options_, {}), Outcome::kDone);
+}
+
+TEST_F(TinyImages, NoisyLabelsOfImagesInAnotherOrderAreNotMadeAgain) {
+  options_.run.max_steps = 1;
+  run_training(options_, {});
+  as_of_an_older_version();
+  EXPECT_EQ(options_of(options_.run.out).model.name, "mlp")
+      << "without noise the order is no matter";
+  options_.run.overwrite = true;
+  options_.noise.kind = "flip";
+  options_.noise.rate = 0.5;
+  run_training(options_, {});
+  EXPECT_EQ(options_of(options_.run.out).noise.kind, "flip");
+  as_of_an_older_version();
+  expect_misuse([&] { options_of(options_.run.out); },
+                options_.run.out +
+                    ": was made by an older unlazy, which read the images in another order; which "
+                    "labels were noisy is not known any more: train it anew");
+}
+
+}  // namespace
+}  // namespace unlazy::train
