@@ -5,12 +5,14 @@
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/group_norm.h>
+#include <ATen/ops/native_batch_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.h"
 #include "models/fused_norm.h"
@@ -115,11 +117,14 @@ at::Tensor NormImpl::normalize(const at::Tensor& x) const {
     return at::group_norm(x.to(weight.scalar_type()), groups_, weight, bias, kEps)
         .to(x.scalar_type());
   }
-  // Linearisation reads ATen's own node of the graph and not that of cuDNN.
-  const bool may_use_cudnn = plain_operators == 0;
-  return at::batch_norm(x, may_use_cudnn ? aligned(weight) : weight,
-                        may_use_cudnn ? aligned(bias) : bias, running_mean, running_var,
-                        is_training(), momentum_, kEps, may_use_cudnn);
+  // Linearisation reads ATen's own node of the graph and not that of cuDNN, which at::batch_norm
+  // takes on a GPU whatever its last argument says.
+  if (plain_operators > 0) {
+    return std::get<0>(at::native_batch_norm(x, weight, bias, running_mean, running_var,
+                                             is_training(), momentum_, kEps));
+  }
+  return at::batch_norm(x, aligned(weight), aligned(bias), running_mean, running_var, is_training(),
+                        momentum_, kEps, /*cudnn_enabled=*/true);
 }
 
 }  // namespace unlazy::models

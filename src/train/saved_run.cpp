@@ -65,15 +65,14 @@ void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
 }
 
 // Image folders as a whole are shuffled when they are read. Version 0.1.0 took them class after
-// class; its runs lack this mark.
+// class. Its runs lack this mark and go on in that order.
 constexpr const char* kShuffled = "images-shuffled";
 bool is_shuffled(const data::DataOptions& options) {
-  return options.source == "image-folder" && options.train_size == 0;
+  return options.source == "image-folder" && options.train_size == 0 && !options.keeps_order;
 }
-// Did the run in `folder`, of these options, take the images in the order of today?
-bool has_order_of_today(const TrainOptions& options, const std::string& folder) {
-  return !is_shuffled(options.data) ||
-         config_of(folder).value("about", Json::object()).contains(kShuffled);
+bool took_class_after_class(const TrainOptions& options, const std::string& folder) {
+  return is_shuffled(options.data) &&
+         !config_of(folder).value("about", Json::object()).contains(kShuffled);
 }
 
 // What the program resolved goes into config.json in place of "auto" and 0: it decides the digits.
@@ -134,9 +133,9 @@ TrainOptions options_of(const std::string& folder) {
                      ": holds no run (no config.json); name the folder that `unlazy train` wrote");
   TrainOptions options;
   described(options).read_file(folder + "/config.json");
-  UNLAZY_CHECK_USAGE(options.noise.kind == "none" || has_order_of_today(options, folder), folder,
-                     ": was made by an older unlazy, which read the images in another order; which "
-                     "labels were noisy is not known any more: train it anew");
+  // Noise depends on an image's place. Without noise, today's order is the better one to measure.
+  options.data.keeps_order =
+      options.noise.kind != "none" && took_class_after_class(options, folder);
   options.run.out.clear();
   options.run.resume = options.run.overwrite = false;
   options.compute.threads = 0;  // those of this machine: only a run that goes on keeps its own
@@ -265,9 +264,7 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
       say(hooks, o.out + " is finished already");
       return Outcome::kDone;
     }
-    UNLAZY_CHECK_USAGE(has_order_of_today(options, o.out), o.out,
-                       ": was begun by an older unlazy, which read the images in another order; "
-                       "begin anew with --overwrite or another --out");
+    options.data.keeps_order = options.data.keeps_order || took_class_after_class(options, o.out);
     UNLAZY_CHECK(!RunDir::is_done(o.out) || !RunDir::checkpoint_steps(o.out).empty(), o.out,
                  ": is finished, and has no checkpoint to go on from; start again with "
                  "--overwrite");

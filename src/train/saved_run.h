@@ -14,8 +14,7 @@
 namespace unlazy::train {
 
 /// The options that the run in `folder` was made with, without --out, --resume and --overwrite.
-/// Throws a misuse Error when it holds no run of unlazy train, or one whose noisy labels cannot be
-/// made again (an image folder that version 0.1.0 read in another order).
+/// Throws a misuse Error when it holds no run of unlazy train.
 TrainOptions options_of(const std::string& folder);
 /// The same with the device of `compute` and, if `precision_is_given`, its precision.
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,

@@ -2,12 +2,11 @@
 #include "train/experiment.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "core/files.h"
+#include "core/safetensors.h"
 #include "data/image_folder.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -51,15 +50,6 @@ class TinyImages : public ::testing::Test {
                   "another --batch (for statistics that are collected anew: --eval-batch)");
   }
 
-  // Makes of the run what 0.1.0 wrote, which did not shuffle the images.
-  nlohmann::ordered_json as_of_an_older_version() {
-    const auto path = options_.run.out + "/config.json";
-    auto config = read_json_file(path);
-    config.at("about").erase("images-shuffled");
-    write_file(path, config.dump());
-    return config;
-  }
-
   ScratchFolder scratch_;
   TrainOptions options_;
 };
@@ -94,39 +84,43 @@ TEST_F(TinyImages, APartOfABatchOfOneIsRefusedBeforeTraining) {
   expect_refused();
 }
 
-TEST_F(TinyImages, ARunThatReadImagesInAnotherOrderDoesNotGoOn) {
+TEST_F(TinyImages, ARunThatReadImagesClassAfterClassGoesOnInThatOrder) {
+  const auto weights = [&] { return load_tensors(newest_weights(options_.run.out)); };
+  options_.run.max_steps = 4;
+  run_training(options_, {});
+  const auto shuffled = weights();
+  options_.run.out = scratch_ / "by_class";
+  options_.data.keeps_order = true;  // as version 0.1.0
+  run_training(options_, {});
+  const auto by_class = weights();
+  options_.run.out = scratch_ / "resumed";
   options_.run.max_steps = 2;
   run_training(options_, {});
-  const auto path = options_.run.out + "/config.json";
-  auto config = as_of_an_older_version();
+  options_.data.keeps_order = false;
   options_.run.resume = true;
-  EXPECT_EQ(run_training(options_, {}), Outcome::kDone) << "it is finished";
   options_.run.max_steps = 4;
-  expect_misuse([&] { run_training(options_, {}); },
-                options_.run.out +
-                    ": was begun by an older unlazy, which read the images in another order; begin "
-                    "anew with --overwrite or another --out");
-  config["about"]["images-shuffled"] = true;
-  write_file(path, config.dump());
   EXPECT_EQ(run_training(options_, {}), Outcome::kDone);
+  bool is_other = false;
+  const auto resumed = weights();
+  for (const auto& [name, tensor] : resumed.tensors) {
+    EXPECT_TRUE(at::equal(tensor, by_class.at(name))) << name;
+    is_other = is_other || !at::equal(tensor, shuffled.at(name));
+  }
+  EXPECT_TRUE(is_other);
 }
 
-TEST_F(TinyImages, NoisyLabelsOfImagesInAnotherOrderAreNotMadeAgain) {
+TEST_F(TinyImages, NoisyLabelsOfARunThatReadImagesClassAfterClassStayWithTheirImages) {
   options_.run.max_steps = 1;
-  run_training(options_, {});
-  as_of_an_older_version();
-  EXPECT_EQ(options_of(options_.run.out).model.name, "mlp")
-      << "without noise the order is no matter";
-  options_.run.overwrite = true;
-  options_.noise.kind = "flip";
-  options_.noise.rate = 0.5;
-  run_training(options_, {});
-  EXPECT_EQ(options_of(options_.run.out).noise.kind, "flip");
-  as_of_an_older_version();
-  expect_misuse([&] { options_of(options_.run.out); },
-                options_.run.out +
-                    ": was made by an older unlazy, which read the images in another order; which "
-                    "labels were noisy is not known any more: train it anew");
+  for (const bool keeps_order : {false, true}) {
+    for (const std::string noise : {"none", "flip"}) {
+      options_.run.overwrite = true;
+      options_.data.keeps_order = keeps_order;
+      options_.noise.kind = noise;
+      options_.noise.rate = noise == "none" ? 0 : 0.5;
+      run_training(options_, {});
+      EXPECT_EQ(options_of(options_.run.out).data.keeps_order, keeps_order && noise == "flip");
+    }
+  }
 }
 
 }  // namespace

@@ -275,12 +275,13 @@ def other_commands(s):
     s.unlazy("synthetic", ["synthetic", "--steps", "20000", "--figures=false", "--out", s.work / "synthetic", "--overwrite"], 60)
     weights = s.work / "whole"
     common = ["--device", s.options.device]
+    trained = ["--data", "cifar10-sample", *common]
     s.unlazy("measure", ["measure", weights, *common, "--samples", "64"], 120)
     s.unlazy("landscape", ["landscape", weights, *common, "--points", "5", "--samples", "256"], 120)
-    s.unlazy("train vgg --deterministic", ["train", "--model", "vgg", "--deterministic", "--max-steps", "6", "--train-size", "256", "--batch", "64", *common, "--out",
+    s.unlazy("train vgg --deterministic", ["train", "--model", "vgg", "--deterministic", "--max-steps", "6", "--train-size", "256", "--batch", "64", *trained, "--out",
                                            s.work / "vgg", "--overwrite"], 60)
     s.unlazy("train adamw", ["train", "--model", "resnet20", "--optimizer", "sam", "--sam-base", "adamw", "--lr", "0.001", "--precision", "bf16", "--max-steps", "6",
-                             "--train-size", "256", "--batch", "64", *common, "--out", s.work / "adamw", "--overwrite"], 60)
+                             "--train-size", "256", "--batch", "64", *trained, "--out", s.work / "adamw", "--overwrite"], 60)
     s.unlazy("prune", ["prune", "--run", weights, *common, "--levels", "4"], 120)
 
 
