@@ -49,13 +49,14 @@ std::optional<std::string> same_name(std::string_view name, const std::vector<st
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known) {
   if (known.empty()) return std::nullopt;
   if (auto same = same_name(name, known)) return same;
+  const auto word = plain(name);
   const auto best = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(name, a) < edit_distance(name, b);
+    return edit_distance(word, plain(a)) < edit_distance(word, plain(b));
   });
   // Two slips, or a third of the word, are a typing error; more is another word, and so is one
   // without a letter in common.
-  const auto slips = edit_distance(name, *best);
-  if (slips > std::max<size_t>(2, name.size() / 3) || slips >= name.size()) return std::nullopt;
+  const auto slips = edit_distance(word, plain(*best));
+  if (slips > std::max<size_t>(2, word.size() / 3) || slips >= word.size()) return std::nullopt;
   return *best;
 }
 
