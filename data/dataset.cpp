@@ -120,10 +120,11 @@ Splits load(const DataOptions& options, uint64_t seed) {
   UNLAZY_CHECK_USAGE(!options.balanced || options.train_size > 0 || options.test_size > 0,
                      "data: --balanced needs --train-size or --test-size");
   const RawSplits raw = source.make(options);
+  const bool is_shuffled = raw.is_by_class && !options.keeps_order;
   Splits splits;
-  splits.train = subset(raw.train, options.train_size, options.balanced, raw.is_by_class,
+  splits.train = subset(raw.train, options.train_size, options.balanced, is_shuffled,
                         Rng(seed, Stream::kOrder, kTrainSubset), "--train-size");
-  splits.test = subset(raw.test, options.test_size, options.balanced, raw.is_by_class,
+  splits.test = subset(raw.test, options.test_size, options.balanced, is_shuffled,
                        Rng(seed, Stream::kOrder, kTestSubset), "--test-size");
   splits.normalization = find_normalization(options.normalize, splits.train);
   return splits;

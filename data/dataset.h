@@ -48,6 +48,8 @@ struct DataOptions {
   std::string normalize = "cifar";  // cifar, imagenet, computed, none
   int64_t resize = 0;               // image folders: 0 keeps sizes (and refuses a mixture)
   int64_t max_megapixels = 64;      // image folders: a larger image is refused before decoding
+  // Not an option: a run that version 0.1.0 began goes on with its images class after class.
+  bool keeps_order = false;
 };
 OptionTable describe(DataOptions& options);
 

@@ -5,18 +5,28 @@
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/group_norm.h>
+#include <ATen/ops/native_batch_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.h"
 #include "models/fused_norm.h"
 
 namespace unlazy::models {
 namespace {
+
+// cuDNN's kernels read scale and shift 16 bytes at a time, wherever these begin. As views of a flat
+// buffer they may begin in between, and reading them is then an error of the device.
+at::Tensor aligned(const at::Tensor& t) {
+  constexpr uintptr_t kBytes = 16;
+  const bool is_aligned = reinterpret_cast<uintptr_t>(t.const_data_ptr()) % kBytes == 0;
+  return is_aligned || !t.is_cuda() ? t : t.clone();
+}
 
 constexpr double kEps = 1e-5;  // PyTorch's default
 
@@ -107,8 +117,14 @@ at::Tensor NormImpl::normalize(const at::Tensor& x) const {
     return at::group_norm(x.to(weight.scalar_type()), groups_, weight, bias, kEps)
         .to(x.scalar_type());
   }
-  return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum_, kEps,
-                        /*cudnn_enabled=*/true);
+  // Linearisation reads ATen's own node of the graph and not that of cuDNN, which at::batch_norm
+  // takes on a GPU whatever its last argument says.
+  if (plain_operators > 0) {
+    return std::get<0>(at::native_batch_norm(x, weight, bias, running_mean, running_var,
+                                             is_training(), momentum_, kEps));
+  }
+  return at::batch_norm(x, aligned(weight), aligned(bias), running_mean, running_var, is_training(),
+                        momentum_, kEps, /*cudnn_enabled=*/true);
 }
 
 }  // namespace unlazy::models

@@ -2,8 +2,10 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -13,6 +15,8 @@
 
 #ifdef UNLAZY_HAS_CUDA
 #include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
 #endif
 
 namespace unlazy {
@@ -29,7 +33,7 @@ std::string cpuinfo_field(const std::string& key) {
 
 c10::Device choose_device(const std::string& name) {
   if (name == "cpu") return c10::Device(c10::kCPU);
-  if (name == "auto") return c10::Device(at::hasCUDA() ? c10::kCUDA : c10::kCPU);
+  if (name == "auto") return at::hasCUDA() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
   const bool is_cuda =
       name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 8 &&
                          name.find_first_not_of("0123456789", 5) == std::string::npos);
@@ -53,6 +57,17 @@ bool has_fast_bf16(const c10::Device& device) {
 #else
   return false;
 #endif
+}
+
+// Before the first call of cuBLAS: it reads this variable once, and its products are the same in
+// every run only with one of two values. The one set here is LibTorch's own choice on Hopper.
+void prepare_cublas(bool is_deterministic) {
+  constexpr const char* kName = "CUBLAS_WORKSPACE_CONFIG";
+  setenv(kName, ":4096:8", /*overwrite=*/0);
+  const std::string value = std::getenv(kName);
+  UNLAZY_CHECK_USAGE(!is_deterministic || value == ":4096:8" || value == ":16:8",
+                     "--deterministic: ", kName, " is '", value,
+                     "'; unset it, or set it to :4096:8 or :16:8");
 }
 
 c10::ScalarType choose_dtype(const std::string& name, const c10::Device& device) {
@@ -102,7 +117,11 @@ OptionTable describe(ComputeOptions& o) {
             .is_common = true},
            {.name = "deterministic",
             .target = &o.deterministic,
-            .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."}}};
+            .help = "Use only kernels whose result does not depend on timing (slower on a GPU)."},
+           {.name = "tf32",
+            .target = &o.tf32,
+            .help = "On a GPU: in fp32, let convolutions and matrix products round their inputs to "
+                    "TF32 (11 bits), as PyTorch's convolutions do by default."}}};
 }
 
 Compute resolve(const ComputeOptions& options) {
@@ -114,8 +133,33 @@ Compute resolve(const ComputeOptions& options) {
   auto& context = at::globalContext();
   context.setDeterministicAlgorithms(options.deterministic, /*warn_only=*/false);
   context.setDeterministicCuDNN(options.deterministic);
+  context.setDeterministicFillUninitializedMemory(false);  // it is slow, and nothing reads it
   context.setBenchmarkCuDNN(!options.deterministic);
+  const bool has_tf32 = options.tf32 && device.is_cuda();  // the second is for oneDNN as well
+  context.setAllowTF32CuDNN(has_tf32);
+  context.setAllowTF32CuBLAS(has_tf32);
+  if (device.is_cuda()) prepare_cublas(options.deterministic);
+#ifdef UNLAZY_HAS_CUDA
+  if (device.is_cuda()) c10::cuda::set_device(device.index());
+#endif
   return {device, choose_dtype(options.precision, device)};
+}
+
+void wait_for(const c10::Device& device) {
+  if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.index());
+}
+
+int64_t peak_device_bytes(const c10::Device& device) {
+#ifdef UNLAZY_HAS_CUDA
+  if (device.is_cuda()) {
+    using c10::CachingAllocator::StatType;
+    return c10::cuda::CUDACachingAllocator::getDeviceStats(device.index())
+        .reserved_bytes[static_cast<size_t>(StatType::AGGREGATE)]
+        .peak;
+  }
+#endif
+  static_cast<void>(device);
+  return 0;
 }
 
 std::string precision_name(c10::ScalarType dtype) {

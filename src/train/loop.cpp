@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/stopwatch.h"
@@ -41,6 +42,7 @@ Outcome Loop::run(std::optional<int64_t> start) {
     const Stopwatch watch;
     experiment_.run_step(step);
     step_seconds_ += watch.seconds();
+    note_graph_problem();
     images_ += experiment_.batch_size(step);
     const int64_t next = step + 1;
     report_progress(next);
@@ -73,19 +75,37 @@ void Loop::fail_not_finite(const char* what, int64_t step) const {
                                "; try a smaller --lr or --clip-norm"));
 }
 
+void Loop::note_graph_problem() {
+  if (has_noted_graph_ || experiment_.step().graph_problem().empty()) return;
+  has_noted_graph_ = true;
+  if (hooks_.on_line) {
+    hooks_.on_line("note: steps are run without a CUDA graph, since it could not be captured: " +
+                   experiment_.step().graph_problem());
+  }
+}
+
+// Seconds spent in steps. Waits for the device, so that they are those of the work and not of its
+// launches.
+double Loop::waited_seconds() {
+  const Stopwatch watch;
+  wait_for(experiment_.compute().device);
+  return step_seconds_ += watch.seconds();
+}
+
 void Loop::report_progress(int64_t step) {
   const auto now = std::chrono::steady_clock::now();
   if (!hooks_.on_progress || now - last_progress_ < std::chrono::seconds(1)) return;
   last_progress_ = now;
+  const double seconds = waited_seconds();
   Progress progress;
   progress.step = step;
   progress.end = experiment_.end();
   progress.epoch = static_cast<double>(step) / static_cast<double>(experiment_.steps_per_epoch());
   progress.totals = experiment_.step().totals();
   check_finite(progress.totals);
-  progress.images_per_second = static_cast<double>(images_) / step_seconds_;
+  progress.images_per_second = static_cast<double>(images_) / seconds;
   progress.seconds_left =
-      step_seconds_ / static_cast<double>(step - start_) * static_cast<double>(progress.end - step);
+      seconds / static_cast<double>(step - start_) * static_cast<double>(progress.end - step);
   hooks_.on_progress(progress);
 }
 
@@ -98,6 +118,10 @@ bool Loop::is_due(int64_t step, int64_t every) const {
 // --measure-every.
 void Loop::measure(int64_t step) {
   const bool is_row = is_due(step, measure_every_);
+  if (is_row || std::any_of(measurements_.begin(), measurements_.end(),
+                            [&](const auto& m) { return is_due(step, m.every); })) {
+    waited_seconds();
+  }
   if (is_row) {
     const auto totals = experiment_.step().totals();
     check_finite(totals);
@@ -166,6 +190,7 @@ void Loop::write_line(int64_t step) {
 }
 
 void Loop::checkpoint(int64_t step) {
+  waited_seconds();
   check_finite(experiment_.step().totals());
   // The loss of a step is that before its update.
   if (!is_finite(experiment_)) fail_not_finite("an update left weights that are", step - 1);

@@ -50,6 +50,8 @@ class Loop {
   bool is_due(int64_t step, int64_t every) const;
   void check_finite(const TrainTotals& totals) const;
   [[noreturn]] void fail_not_finite(const char* what, int64_t step) const;
+  void note_graph_problem();
+  double waited_seconds();
   void report_progress(int64_t step);
   void measure(int64_t step);
   void record_measurements(int64_t step);
@@ -73,7 +75,7 @@ class Loop {
   double step_seconds_ = 0;  // spent in steps, without what happens between them
   int64_t start_ = 0, images_ = 0;
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
-  bool has_noted_removal_ = false;
+  bool has_noted_removal_ = false, has_noted_graph_ = false;
 };
 
 }  // namespace unlazy::train

@@ -65,10 +65,10 @@ void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
 }
 
 // Image folders as a whole are shuffled when they are read. Version 0.1.0 took them class after
-// class; its runs lack this mark.
+// class. Its runs lack this mark and go on in that order.
 constexpr const char* kShuffled = "images-shuffled";
 bool is_shuffled(const data::DataOptions& options) {
-  return options.source == "image-folder" && options.train_size == 0;
+  return options.source == "image-folder" && options.train_size == 0 && !options.keeps_order;
 }
 
 // What the program resolved goes into config.json in place of "auto" and 0: it decides the digits.
@@ -257,11 +257,9 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
       say(hooks, o.out + " is finished already");
       return Outcome::kDone;
     }
-    UNLAZY_CHECK_USAGE(
-        !is_shuffled(options.data) || config.value("about", Json::object()).contains(kShuffled),
-        o.out,
-        ": was begun by an older unlazy, which read the images in another order; "
-        "begin anew with --overwrite or another --out");
+    options.data.keeps_order =
+        options.data.keeps_order ||
+        (is_shuffled(options.data) && !config.value("about", Json::object()).contains(kShuffled));
     UNLAZY_CHECK(!RunDir::is_done(o.out) || !RunDir::checkpoint_steps(o.out).empty(), o.out,
                  ": is finished, and has no checkpoint to go on from; start again with "
                  "--overwrite");

@@ -50,7 +50,7 @@ at::Tensor to_device(const std::vector<T>& values, at::IntArrayRef shape, c10::S
 
 #ifdef UNLAZY_HAS_CUDA
 struct TrainStep::Graph {
-  cuda::StepGraph plain, perturbed;  // SAM's steps run other operations
+  cuda::StepGraph steps;
 };
 #else
 struct TrainStep::Graph {};
@@ -60,7 +60,7 @@ TrainStep::TrainStep(StepParts parts) : parts_(std::move(parts)) {
   sums_ = at::zeros({kSumsSize}, parts_.parameters.values().options().dtype(c10::kDouble));
   reset_totals();
 #ifdef UNLAZY_HAS_CUDA
-  if (parts_.use_graph) graph_ = std::make_unique<Graph>();
+  if (parts_.use_graph) graph_ = std::make_unique<Graph>(Graph{cuda::StepGraph(sums_.device())});
 #endif
 }
 
@@ -71,8 +71,8 @@ void TrainStep::run(const std::vector<int64_t>& indices, int64_t step) {
   const bool is_perturbed = parts_.rho_schedule.is_perturbed(step);
 #ifdef UNLAZY_HAS_CUDA
   if (graph_) {
-    auto& graph = is_perturbed ? graph_->perturbed : graph_->plain;
-    graph.run(
+    graph_->steps.run(
+        is_perturbed ? 1 : 0,  // SAM's steps run other operations
         {batch.images, batch.labels, batch.seen, batch.targets, batch.lr, batch.rho, batch.step},
         [this, is_perturbed](const std::vector<at::Tensor>& t) {
           compute({t[0], t[1], t[2], t[3], t[4], t[5], t[6]}, is_perturbed);
@@ -81,6 +81,13 @@ void TrainStep::run(const std::vector<int64_t>& indices, int64_t step) {
   }
 #endif
   compute(batch, is_perturbed);
+}
+
+std::string TrainStep::graph_problem() const {
+#ifdef UNLAZY_HAS_CUDA
+  if (graph_) return graph_->steps.problem();
+#endif
+  return {};
 }
 
 // Labels, noise and targets of a step. The draws depend on (seed, stream, step) alone.

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/batches.h"
@@ -82,6 +83,9 @@ class TrainStep {
   /// The averages since the last reset. Waits for the device.
   TrainTotals totals() const;
   void reset_totals();
+  /// Why steps are run one operation at a time although a CUDA graph was wanted; empty where they
+  /// are not, or while that is not known.
+  std::string graph_problem() const;
   /// The running sums behind totals(), for a checkpoint in the middle of an epoch.
   const at::Tensor& sums() const { return sums_; }
 

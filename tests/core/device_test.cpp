@@ -85,6 +85,24 @@ TEST(Deterministic, ReachesLibTorch) {
   EXPECT_TRUE(at::globalContext().benchmarkCuDNN());
 }
 
+TEST(Deterministic, LeavesNewTensorsAsTheyAre) {
+  resolve({.device = "cpu", .deterministic = true});
+  EXPECT_FALSE(at::globalContext().deterministicFillUninitializedMemory());
+  resolve({.device = "cpu"});
+}
+
+TEST(Tf32, IsForAGpuAndOffUnlessAskedFor) {
+  resolve({.device = "cpu", .tf32 = true});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
+  if (!at::hasCUDA()) return;
+  resolve({.device = "cuda", .tf32 = true});
+  EXPECT_TRUE(at::globalContext().allowTF32CuDNN());
+  EXPECT_TRUE(at::globalContext().allowTF32CuBLAS());
+  resolve({.device = "cuda"});
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+}
+
 TEST(Compute, OptionsAreChecked) {
   ComputeOptions choice;
   Options options("train", {describe(choice)});
