@@ -135,7 +135,7 @@ TEST(CheckWritable, LeavesNothingBehind) {
 TEST(CheckWritable, AFileOnTheWayIsNamed) {
   const ScratchFolder scratch;
   write_file(scratch / "x", "");
-  for (const std::string path : {scratch / "x", scratch / "x/y/z"}) {
+  for (const std::string& path : {scratch / "x", scratch / "x/y/z"}) {
     expect_error([&] { check_writable(path); },
                  path + ": cannot be made: " + scratch / "x" + " is a file; choose another folder");
   }
@@ -145,7 +145,7 @@ TEST(CheckWritable, AFolderWithoutThePermissionIsRefused) {
   constexpr uid_t kNobody = 65534;
   const ScratchFolder scratch;
   std::filesystem::permissions(scratch.path(), std::filesystem::perms(0555));
-  for (const std::string path : {scratch.path(), scratch / "to/be/made"}) {
+  for (const std::string& path : {scratch.path(), scratch / "to/be/made"}) {
     const auto text = error_in_child([&] {
       if (::geteuid() == 0 && ::seteuid(kNobody) != 0) throw std::runtime_error("seteuid");
       check_writable(path);
