@@ -84,9 +84,7 @@ TEST_F(TinyImages, APartOfABatchOfOneIsRefusedBeforeTraining) {
 }
 
 TEST_F(TinyImages, ARunThatReadImagesClassAfterClassGoesOnInThatOrder) {
-  const auto weights = [&] {
-    return load_tensors(options_.run.out + "/checkpoints/00000004/model.safetensors");
-  };
+  const auto weights = [&] { return load_tensors(newest_weights(options_.run.out)); };
   options_.run.max_steps = 4;
   run_training(options_, {});
   const auto shuffled = weights();
