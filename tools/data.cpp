@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "core/rng.h"
 #include "core/stopwatch.h"
@@ -142,6 +143,7 @@ class Data : public Command {
     UNLAZY_CHECK_USAGE(!output_.out.empty(), "data: ", words[0],
                        " needs a folder to write to: --out");
     refuse_other_options(words[0]);
+    check_writable(output_.out);
     return words[0] == "export" ? write_pictures() : pack();
   }
 

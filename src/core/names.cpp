@@ -23,13 +23,18 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// In small letters, without '-' and '_'.
-std::string plain(std::string_view name) {
+// In small letters, with '-' for '_'.
+std::string small(std::string_view name) {
   std::string text;
-  for (const char c : name) {
-    if (c != '-' && c != '_')
-      text += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  for (const char c : name)
+    text += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// The same without '-'.
+std::string plain(std::string_view name) {
+  std::string text = small(name);
+  std::erase(text, '-');
   return text;
 }
 
@@ -49,13 +54,14 @@ std::optional<std::string> same_name(std::string_view name, const std::vector<st
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known) {
   if (known.empty()) return std::nullopt;
   if (auto same = same_name(name, known)) return same;
+  const auto word = small(name);
   const auto best = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(name, a) < edit_distance(name, b);
+    return edit_distance(word, small(a)) < edit_distance(word, small(b));
   });
   // Two slips, or a third of the word, are a typing error; more is another word, and so is one
   // without a letter in common.
-  const auto slips = edit_distance(name, *best);
-  if (slips > std::max<size_t>(2, name.size() / 3) || slips >= name.size()) return std::nullopt;
+  const auto slips = edit_distance(word, small(*best));
+  if (slips > std::max<size_t>(2, word.size() / 3) || slips >= word.size()) return std::nullopt;
   return *best;
 }
 

@@ -125,6 +125,38 @@ TEST(Files, MissingPlacesAreNamed) {
   EXPECT_EQ(num_files(scratch), 1);
 }
 
+TEST(CheckWritable, LeavesNothingBehind) {
+  const ScratchFolder scratch;
+  EXPECT_NO_THROW(check_writable(scratch.path()));
+  EXPECT_NO_THROW(check_writable(scratch / "to/be/made"));
+  EXPECT_EQ(num_files(scratch), 0);
+}
+
+TEST(CheckWritable, AFileOnTheWayIsNamed) {
+  const ScratchFolder scratch;
+  write_file(scratch / "x", "");
+  for (const std::string& path : {scratch / "x", scratch / "x/y/z"}) {
+    expect_error([&] { check_writable(path); },
+                 path + ": cannot be made: " + scratch / "x" + " is a file; choose another folder");
+  }
+}
+
+TEST(CheckWritable, AFolderWithoutThePermissionIsRefused) {
+  constexpr uid_t kNobody = 65534;
+  const ScratchFolder scratch;
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0555));
+  for (const std::string& path : {scratch.path(), scratch / "to/be/made"}) {
+    const auto text = error_in_child([&] {
+      if (::geteuid() == 0 && ::seteuid(kNobody) != 0) throw std::runtime_error("seteuid");
+      check_writable(path);
+    });
+    EXPECT_EQ(text, path +
+                        ": cannot be written: Permission denied; check that the folder exists "
+                        "and may be written to");
+  }
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0755));
+}
+
 TEST(FolderLock, ASecondProcessIsRefused) {
   const ScratchFolder scratch;
   const std::string refusal =

@@ -81,6 +81,12 @@ TEST(Suggest, StopsWhereAnotherWordBegins) {
   EXPECT_EQ(nearest("abcdefghijkl", {"abcdefgvwxyz"}), std::nullopt);
 }
 
+TEST(Suggest, CaseIsNoSlip) {
+  EXPECT_EQ(nearest("ResNet-18x", {"vgg", "resnet18"}), "resnet18");
+  EXPECT_EQ(nearest("WEIGHT_DECY", {"lr", "weight-decay"}), "weight-decay");
+  EXPECT_EQ(nearest("no-batch", {"batch"}), std::nullopt);  // a dash is one
+}
+
 TEST(SameName, DiffersInCaseAndDashesOnly) {
   const std::vector<std::string> known = {"resnet18", "wrn-28-10", "a-b", "ab"};
   EXPECT_EQ(same_name("ResNet-18", known), "resnet18");

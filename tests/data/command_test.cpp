@@ -34,6 +34,14 @@ TEST(DataCommand, InfoCountsClasses) {
   EXPECT_NE(result.out.find("  cifar10-sample  /"), std::string::npos) << result.out;
 }
 
+TEST(DataCommand, AnImpossibleFolderIsNoticedBeforeAnythingIsRead) {
+  for (const std::string action : {"export", "pack"}) {
+    expect_failure(
+        run_program({"data", action, "--data-dir", "/none", "--out", "/dev/null/none"}), 1,
+        "unlazy: /dev/null/none: cannot be made: /dev/null is a file; choose another folder");
+  }
+}
+
 // sample -> PNG files -> CIFAR-10's format: the same images with the same classes, in another
 // order.
 TEST(DataCommand, ExportedPicturesPackBack) {
