@@ -1,6 +1,6 @@
 // The batch kernel: gather, pad, crop, mirror, normalise and convert, one thread per pixel (see
 // cuda/augment.h). The images are read once and the batch is written once; the table (1.5 to 6 KB)
-// stays in the L1 cache. Compiled for sm_80 and later; not yet run on a GPU.
+// stays in the L1 cache. Compiled for sm_80 and later.
 #include "cuda/augment.h"
 
 #include "cuda/augment_kernel.h"
