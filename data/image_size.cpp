@@ -26,8 +26,9 @@ std::optional<ImageSize> png_size(std::string_view file) {
 std::optional<ImageSize> jpeg_size(std::string_view file) {
   for (size_t i = 2; i + 9 <= file.size();) {
     const auto marker = static_cast<unsigned char>(file[i + 1]);
-    if (static_cast<unsigned char>(file[i]) != 0xff || marker == 0xd9 || marker == 0xda) return {};
-    if (marker == 0xff) {  // a fill byte
+    const bool is_marker = static_cast<unsigned char>(file[i]) == 0xff;
+    if (is_marker && (marker == 0xd9 || marker == 0xda)) return {};
+    if (!is_marker || marker == 0xff) {  // stray bytes, over which decoders go too, and fill bytes
       ++i;
       continue;
     }

@@ -99,13 +99,13 @@ class MeasureRun : public Command {
     options.measure = measure_;
     const auto path =
         folder + "/measure-" + std::to_string(step) + changed_settings(*options_) + ".json";
-    numbers_in(path);  // before anything takes time: can it be read?
+    const auto before = numbers_in(path);  // before anything takes time: can it be read?
     train::Experiment experiment(options);
     train::load_checkpoint_weights(train::RunDir::checkpoint(folder, step), experiment);
     auto subject = experiment.subject();
     subject.on_progress = [this](int64_t done, int64_t at_most) { show(done, at_most); };
     const auto numbers = measure_all(subject);
-    const auto json = report(folder, step, experiment, numbers, numbers_in(path));
+    const auto json = report(folder, step, experiment, numbers, before);
     using Json = nlohmann::ordered_json;
     write_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     std::cout << "written: " << path << std::endl;
@@ -157,8 +157,11 @@ class MeasureRun : public Command {
     for (const auto& table : options_->tables()) {
       for (const auto& row : table.rows()) {
         const bool is_setting = row.role == Role::kSetting || row.role == Role::kCurve;
-        if (is_setting && options.value(row.name, Json()) != now.at(row.name))
+        if (is_setting && options.value(row.name, Json()) != now.at(row.name)) {
+          std::cout << "note: the numbers in " << path << " were made with another "
+                    << "--" << row.name << " and are replaced\n";
           return Json::object();
+        }
       }
     }
     return before.at("values");

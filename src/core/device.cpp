@@ -77,12 +77,14 @@ c10::ScalarType choose_dtype(const std::string& name, const c10::Device& device)
   return has_fast_bf16(device) ? c10::kBFloat16 : c10::kFloat;
 }
 
+int64_t num_cores() {
+  return std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()));
+}
+
 // Threads beyond the cores wait for each other and crawl. A few more are allowed, so that a run of
 // a larger machine can go on here with the digits that it had.
 void check_threads(int64_t threads) {
-  constexpr int64_t kAlways = 16, kPerCore = 4;
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  const int64_t most = std::max(kAlways, kPerCore * cores);
+  const int64_t cores = num_cores(), most = most_threads();
   UNLAZY_CHECK_USAGE(threads <= most, "--threads ", threads, ": this machine has ", cores,
                      " cores, where more than ", most,
                      " threads would only wait for each other; give --threads ", cores,
@@ -122,6 +124,11 @@ OptionTable describe(ComputeOptions& o) {
             .target = &o.tf32,
             .help = "On a GPU: in fp32, let convolutions and matrix products round their inputs to "
                     "TF32 (11 bits), as PyTorch's convolutions do by default."}}};
+}
+
+int64_t most_threads() {
+  constexpr int64_t kAlways = 16, kPerCore = 4;
+  return std::max(kAlways, kPerCore * num_cores());
 }
 
 Compute resolve(const ComputeOptions& options) {

@@ -28,6 +28,9 @@ struct Compute {
       dtype;  // of weights and activations in forward and backward: Float, BFloat16 or Double
 };
 
+/// The largest number of CPU threads that --threads takes: four a core, and 16 on every machine.
+int64_t most_threads();
+
 /// Chooses and checks device and precision, and sets LibTorch's process-wide switches (threads,
 /// determinism, cuDNN benchmark, TF32, the calling thread's CUDA device). `auto` chooses CUDA where
 /// there is a device, and bf16 on a GPU of compute capability >= 8.0 and on a CPU with avx512_bf16,

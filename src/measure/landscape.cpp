@@ -87,10 +87,10 @@ std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
                          std::isfinite(range[1]),
                      "landscape: --range wants two ascending numbers, such as -1,1");
   // A step of 1 is as long as the weights themselves.
-  constexpr double kFarthest = 1e6, kNearest = 1e-9;
+  constexpr double kFarthest = 1000, kNearest = 1e-9;
   UNLAZY_CHECK_USAGE(range[0] >= -kFarthest && range[1] <= kFarthest,
-                     "landscape: --range must lie within -1e+06,1e+06, where the loss is still a "
-                     "number, got ",
+                     "landscape: --range must lie within -1000,1000, a thousand times the length "
+                     "of the weights; got ",
                      number_text(range[0]), ",", number_text(range[1]));
   UNLAZY_CHECK_USAGE((range[1] - range[0]) / static_cast<double>(options.points - 1) >= kNearest,
                      "landscape: the points of --range lie closer than 1e-09; take a wider one, or "

@@ -28,8 +28,13 @@ std::pair<double, double> with_room(double low, double high, double least, doubl
 
 }  // namespace
 
+bool has_map(const Panel& panel) {
+  return std::any_of(panel.series.begin(), panel.series.end(),
+                     [](const Series& s) { return !s.z.empty(); });
+}
+
 int x_power(const Panel& panel) {
-  if (panel.log_x) return 0;
+  if (panel.log_x || has_map(panel)) return 0;  // a map's points are drawn as they are
   double largest = panel.x_high != Panel::kAuto ? panel.x_high : 0;
   for (const auto& s : panel.series) {
     for (const double x : s.x) {

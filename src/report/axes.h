@@ -14,6 +14,9 @@ int x_power(const Panel& panel);
 /// A bound as gnuplot's text: value / scale, or "*" where it is Panel::kAuto.
 std::string bound_text(double value, double scale);
 
+/// Does a series of the panel have heights?
+bool has_map(const Panel& panel);
+
 /// Does the series have a point that can be drawn?
 bool has_points(const Panel& panel, const Series& series);
 

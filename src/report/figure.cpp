@@ -55,11 +55,6 @@ void check_series(const Figure& figure, const Series& s) {
                "figure ", figure.name, ": series '", s.label, "' has lists of different lengths");
 }
 
-bool has_map(const Panel& panel) {
-  return std::any_of(panel.series.begin(), panel.series.end(),
-                     [](const Series& s) { return !s.z.empty(); });
-}
-
 std::string csv_of(const Figure& figure) {
   std::ostringstream out;
   const bool has_z = std::any_of(figure.panels.begin(), figure.panels.end(), has_map);

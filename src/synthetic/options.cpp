@@ -193,7 +193,8 @@ OptionTable describe(RecordOptions& o) {
 
 void cut_snapshots(RecordOptions& record, int64_t steps) {
   const auto cut = std::erase_if(record.snapshots, [&](int64_t step) { return step > steps; });
-  if (cut > 0) record.snapshots.push_back(steps);
+  const bool has_last = std::ranges::find(record.snapshots, steps) != record.snapshots.end();
+  if (cut > 0 && !has_last) record.snapshots.push_back(steps);
 }
 
 void resolve(SyntheticOptions& options) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -64,11 +65,12 @@ void check_not_shorter(const std::string& folder, int64_t before, int64_t now) {
                      "anew with --overwrite or another --out");
 }
 
-// Image folders as a whole are shuffled when they are read. Version 0.1.0 took them class after
+// Splits of image folders are shuffled also where they are read as a whole. Version 0.1.0 took them class after
 // class. Its runs lack this mark and go on in that order.
 constexpr const char* kShuffled = "images-shuffled";
 bool is_shuffled(const data::DataOptions& options) {
-  return options.source == "image-folder" && options.train_size == 0 && !options.keeps_order;
+  return options.source == "image-folder" && !options.keeps_order &&
+         (options.train_size == 0 || options.test_size == 0);
 }
 bool took_class_after_class(const TrainOptions& options, const std::string& folder) {
   return is_shuffled(options.data) &&
@@ -254,6 +256,11 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
     auto& compute = options.compute;
     if (compute.precision == kAuto) compute.precision = config.value("precision", kAuto);
     if (compute.threads == 0) compute.threads = config.value("threads", int64_t{0});
+    if (asked.compute.threads == 0 && compute.threads > most_threads()) {
+      say(hooks, "note: the run had " + std::to_string(compute.threads) +
+                     " threads, too many for this machine; with fewer, last digits may differ");
+      compute.threads = 0;
+    }
     const auto [before, now] = lengths_of(options, o.out);
     UNLAZY_CHECK_USAGE(before == now || !has_schedule_of_length(options), o.out,
                        ": its learning "

@@ -90,6 +90,13 @@ std::string TrainStep::graph_problem() const {
   return {};
 }
 
+bool TrainStep::is_captured() const {
+#ifdef UNLAZY_HAS_CUDA
+  if (graph_) return graph_->steps.is_captured(0) || graph_->steps.is_captured(1);
+#endif
+  return false;
+}
+
 // Labels, noise and targets of a step. The draws depend on (seed, stream, step) alone.
 StagedLabels TrainStep::stage_labels(const std::vector<int64_t>& indices, int64_t step) const {
   const auto count = static_cast<int64_t>(indices.size());

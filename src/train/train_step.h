@@ -86,6 +86,8 @@ class TrainStep {
   /// Why steps are run one operation at a time although a CUDA graph was wanted; empty where they
   /// are not, or while that is not known.
   std::string graph_problem() const;
+  /// Are steps of some kind replayed from a CUDA graph?
+  bool is_captured() const;
   /// The running sums behind totals(), for a checkpoint in the middle of an epoch.
   const at::Tensor& sums() const { return sums_; }
 

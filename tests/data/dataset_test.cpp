@@ -320,8 +320,8 @@ TEST(ImageSize, IsReadFromTheHeader) {
     EXPECT_EQ(size->is_jpeg, std::string(kind) == ".jpg");
     EXPECT_FALSE(image_size(file.substr(0, 20))) << kind;
     if (!size->is_jpeg) continue;
-    // A comment, a fill byte and a restart marker before the frame.
-    const std::string comment("\xff\xff\xfe\x00\x06\xff\xc0xy\xff\xd0", 11);
+    // A comment, a fill byte, a restart marker and stray bytes before the frame.
+    const std::string comment("\xff\xff\xfe\x00\x06\xff\xc0xy\xff\xd0\x00\x01", 13);
     const auto moved = image_size(file.substr(0, 2) + comment + file.substr(2));
     ASSERT_TRUE(moved);
     EXPECT_EQ(moved->width, 8);

@@ -208,8 +208,8 @@ TEST(Landscape, SaysWhatIsWrong) {
                          "landscape: --range wants two ascending numbers, such as -1,1");
   options.range = {-1e300, 1e300};
   testing::expect_misuse([&] { steps_of(options, false); },
-                         "landscape: --range must lie within -1e+06,1e+06, where the loss is still "
-                         "a number, got -1e+300,1e+300");
+                         "landscape: --range must lie within -1000,1000, a thousand times the "
+                         "length of the weights; got -1e+300,1e+300");
   options.range = {0, 1e-12};
   testing::expect_misuse([&] { steps_of(options, false); },
                          "landscape: the points of --range lie closer than 1e-09; take a wider "

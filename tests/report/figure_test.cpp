@@ -112,6 +112,18 @@ TEST(Figure, MapsHaveARowABlockAndTheirContourLines) {
   draw_figures(scratch.path(), {"map"});
 }
 
+// A map is drawn where its points are, so its axis is not scaled by a power of ten.
+TEST(Figure, AWideMapFillsItsAxis) {
+  testing::ScratchFolder scratch;
+  auto figure = map_of({0.3, 1, 3, 30});
+  auto& panel = figure.panels[0];
+  panel.x_low = -20000;
+  panel.x_high = 20000;
+  for (auto& x : panel.series[0].x) x *= 20000;
+  write_figure(scratch.path(), figure);
+  EXPECT_NE(read_file(scratch / "map.gp").find("set xrange [-20000:20000]"), std::string::npos);
+}
+
 TEST(Figure, ContourLinesAreAtRoundHeights) {
   using Levels = std::vector<double>;
   EXPECT_EQ(contour_levels({0.3, 30, NAN}, true), (Levels{0.5, 1, 2, 5, 10, 20}));

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/device.h"
 #include "core/files.h"
 #include "report/metrics.h"
 #include "support/expect_error.h"
@@ -256,6 +257,21 @@ TEST_F(SavedRun, PrecisionAndThreadsStayWhenARunGoesOn) {
   options_.compute.threads = 0;
   train(at("two", true));
   EXPECT_EQ(read_json_file(folder("two") + "/config.json").at("threads"), 2);
+}
+
+TEST_F(SavedRun, ARunOfALargerMachineGoesOnHere) {
+  options_.run.max_steps = 2;
+  train(at("run"));
+  const auto path = folder("run") + "/config.json";
+  auto config = read_json_file(path);
+  config["threads"] = most_threads() + 1;
+  write_file(path, config.dump());
+  options_.run.max_steps = 4;
+  options_.compute.threads = 0;
+  EXPECT_NE(train(at("run", true)).find("too many for this machine"), std::string::npos);
+  EXPECT_LE(read_json_file(path).at("threads"), most_threads());
+  options_.compute.threads = most_threads() + 1;
+  EXPECT_THROW(train(at("other")), Error) << "given, it is refused";
 }
 
 // After going on from an older one, the damaged checkpoint must not count as the newest.

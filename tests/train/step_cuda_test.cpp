@@ -30,6 +30,9 @@ std::vector<std::pair<std::string, at::Tensor>> after(const TrainOptions& option
   Experiment experiment(options);
   for (int64_t step = 0; step < steps; ++step) experiment.run_step(step);
   EXPECT_EQ(experiment.step().graph_problem(), "");
+  if (steps >= 20) {  // enough to be warm
+    EXPECT_EQ(experiment.step().is_captured(), options.run.cuda_graph);
+  }
   auto tensors = experiment.named_tensors();
   for (auto& tensor : experiment.optimizer().state()) tensors.push_back(tensor);
   // The last of them is infinite while no step was bad.

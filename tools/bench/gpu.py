@@ -215,7 +215,9 @@ def rows(path):
 def largest_difference(a, b, floor=1e-12):
     if a.keys() != b.keys():
         return float("inf")
-    return max((abs(a[k] - b[k]) / max(abs(a[k]), abs(b[k]), floor) for k in a if a[k] == a[k] or b[k] == b[k]), default=0)
+    if any((a[k] == a[k]) != (b[k] == b[k]) for k in a):  # only one of them is not a number
+        return float("inf")
+    return max((abs(a[k] - b[k]) / max(abs(a[k]), abs(b[k]), floor) for k in a if a[k] == a[k]), default=0)
 
 
 def resumed_run(s):
@@ -257,18 +259,25 @@ def comparison(s):
             from safetensors.torch import load_file
             kernels[device] = load_file(folder / "seed0/kernel.safetensors")["ntk_train"]
         except Exception as error:
-            s.say(f"compare: the kernel is not compared: {error!r}")
+            s.fail(f"compare {device}", f"the kernel is not compared: {error!r}")
         for path in sorted(folder.glob("seed0/*/metrics.csv")):
             tables[device, path.parent.name] = rows(path)
     if len(kernels) == 2:
         a, b = kernels.values()
         s.results["kernel_difference"] = float((a - b).norm() / a.norm())
         s.say(f"compare: kernel differs by {s.results['kernel_difference']:.3g}")
+        if not s.results["kernel_difference"] < 1e-10:
+            s.fail("compare kernel", f"differs by {s.results['kernel_difference']:.3g}")
+    if s.options.device != "cpu" and not any(device == s.options.device for device, _ in tables):
+        s.fail("compare curves", "nothing was compared")
     for (device, kind), table in tables.items():
         if device == "cpu" and (s.options.device, kind) in tables:
             difference = largest_difference(table, tables[s.options.device, kind], 1e-6)
             s.results[f"compare_difference_{kind}"] = difference
             s.say(f"compare: {kind} on {s.options.device} differs from the CPU by {difference:.3g} at most")
+            # Trained networks: the optimizers' kernels round the rate to fp32. Linearised ones: fp64 throughout.
+            if not difference < (1e-10 if kind.startswith("linear") else 1e-3):
+                s.fail(f"compare {kind}", f"differs by {difference:.3g}")
 
 
 def other_commands(s):
@@ -399,7 +408,8 @@ def main():
         s.save()
         failed = [f"{name}: {', '.join(step.get('failures', [])) or step.get('rc')}" for name, step in s.results["steps"].items() if step.get("failures") or step.get("rc")]
         print("FAILED:" if failed else "all steps passed", *failed, sep="\n  ", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
