@@ -114,7 +114,8 @@ OptionTable describe(ComputeOptions& o) {
            {.name = "threads",
             .target = &o.threads,
             .range = Range::at_least(0),
-            .help = "Number of CPU threads; 0: OMP_NUM_THREADS if it is set, else all cores.",
+            .help = "Number of CPU threads, at most four a core (16 are always allowed); 0: "
+                    "OMP_NUM_THREADS if it is set, else all cores.",
             .role = Role::kPlace,
             .is_common = true},
            {.name = "deterministic",

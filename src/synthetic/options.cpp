@@ -10,6 +10,15 @@
 namespace unlazy::synthetic {
 namespace {
 
+// The methods of which `is_meant` is true.
+std::vector<std::string> methods_that(bool (*is_meant)(const Method& method)) {
+  std::vector<std::string> names;
+  for (const auto& entry : methods().entries()) {
+    if (is_meant(entry.make())) names.push_back(entry.name);
+  }
+  return names;
+}
+
 // The method's default where nothing was given; refuses values that the method would not use.
 void resolve_list(std::vector<double>& list, double fallback, bool is_taken, const char* flag,
                   const std::string& method, const char* advice) {
@@ -56,13 +65,15 @@ OptionTable describe(ModelOptions& o) {
            .target = &o.engine,
            .help = "How the linear network is simulated.",
            .choices = {{"gram", "Exactly, on d + 1 neurons: cost does not depend on the width."},
-                       {"direct", "All neurons, as written in the paper; slow, for checks."}}},
+                       {"direct", "All neurons, as written in the paper; slow, for checks."}},
+           .only_for = {{"family", {"linear"}}}},
           {.name = "width",
            .target = &o.width,
            .range = Range::closed(1, 1e8),
            .unit = "neurons",
            .help = "Number of neurons m of the linear network (the diagonal network has --dim "
-                   "neurons)."},
+                   "neurons).",
+           .only_for = {{"family", {"linear"}}}},
           {.name = "dim",
            .target = &o.dim,
            .range = Range::closed(1, 10000),
@@ -102,6 +113,8 @@ OptionTable describe(ModelOptions& o) {
 }
 
 OptionTable describe(MethodOptions& o) {
+  const auto noisy = methods_that([](const Method& method) { return method.takes_sigma; });
+  const auto periodic = methods_that([](const Method& method) { return method.rule.period > 0; });
   return {"Method",
           {
               {.name = "method",
@@ -125,7 +138,8 @@ OptionTable describe(MethodOptions& o) {
               {.name = "noise",
                .target = &o.noise,
                .help = "Distribution of the label noise.",
-               .choices = {{"rademacher", "+sigma or -sigma."}, {"gaussian", "N(0, sigma^2)."}}},
+               .choices = {{"rademacher", "+sigma or -sigma."}, {"gaussian", "N(0, sigma^2)."}},
+               .only_for = {{"method", noisy}}},
               {.name = "rho",
                .target = &o.rho,
                .range = Range::at_least(0),
@@ -144,7 +158,8 @@ OptionTable describe(MethodOptions& o) {
                .target = &o.period,
                .range = Range::at_least(1),
                .unit = "steps",
-               .help = "Periodic noise is on for this long, then off for as long, and so on."},
+               .help = "Periodic noise is on for this long, then off for as long, and so on.",
+               .only_for = {{"method", periodic}}},
               {.name = "steps",
                .target = &o.steps,
                .range = Range::closed(1, 1e12),

@@ -207,6 +207,26 @@ TEST(SyntheticOptions, WhatAMethodDoesNotUseIsRefused) {
                 "got 40; lower it or use --sampling with");
 }
 
+TEST(SyntheticOptions, AFlagWithoutEffectIsRefused) {
+  const auto refuse = [](const std::vector<std::string>& flags, const std::string& text) {
+    SyntheticOptions o;
+    Options table("synthetic", {describe(o.model), describe(o.method)});
+    table.parse(flags);
+    expect_misuse([&] { table.refuse_without_effect(); }, text);
+  };
+  const std::string linear = "; leave it out, or give --family linear";
+  refuse({"--family", "diagonal", "--width", "5"},
+         "--width 5 has no effect with --family diagonal" + linear);
+  refuse({"--family", "diagonal", "--engine", "direct"},
+         "--engine direct has no effect with --family diagonal" + linear);
+  refuse({"--method", "gd", "--noise", "gaussian"},
+         "--noise gaussian has no effect with --method gd; leave it out, or give --method "
+         "label-noise-sgd, sam, periodic");
+  refuse({"--period", "5"},
+         "--period 5 has no effect with --method label-noise-sgd; leave it out, or give --method "
+         "periodic");
+}
+
 TEST(SyntheticProgram, RefusesWrongFlags) {
   const auto message = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "synthetic");
