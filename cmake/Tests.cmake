@@ -59,12 +59,20 @@ foreach(source IN LISTS UNLAZY_TEST_SOURCES)
   if(name MATCHES "_(slow|cuda)$")
     set(label ${CMAKE_MATCH_1})
   endif()
+  # Long tests start first, so that none runs alone at the end: slow ones, then those of whole runs.
+  set(cost 0)
+  file(STRINGS "${source}" runs REGEX "run_program|small_run" LIMIT_COUNT 1)
+  if(label STREQUAL slow)
+    set(cost 2)
+  elseif(runs)
+    set(cost 1)
+  endif()
   # Tests run side by side (ctest -j), so each takes one thread. With the spin count set, the program need not start itself
   # again, which takes 0.3 s a call; tests/program_test.cpp has the case without it.
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT "OMP_NUM_THREADS=1;GOMP_SPINCOUNT=5000")
+  set_tests_properties(${name} PROPERTIES LABELS ${label} COST ${cost} TIMEOUT 600 ENVIRONMENT "OMP_NUM_THREADS=1;GOMP_SPINCOUNT=5000")
 endforeach()
 
 # The installed package, used by another project.
 add_test(NAME install COMMAND ${CMAKE_COMMAND} "-DBUILD=${PROJECT_BINARY_DIR}" "-DSCRATCH=${PROJECT_BINARY_DIR}/install-test"
   "-DGENERATOR=${CMAKE_GENERATOR}" "-DCOMPILER=${CMAKE_CXX_COMPILER}" -P "${PROJECT_SOURCE_DIR}/tests/install/run.cmake")
-set_tests_properties(install PROPERTIES LABELS slow TIMEOUT 600)
+set_tests_properties(install PROPERTIES LABELS slow COST 2 TIMEOUT 600)

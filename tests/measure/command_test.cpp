@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "command.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/options.h"
 #include "support/program.h"
@@ -15,6 +17,26 @@ namespace {
 
 using testing::run_program;
 using testing::ScratchFolder;
+
+// A command inside this process, which saves the start of the program: for what a test needs first,
+// and for messages.
+int run_here(std::vector<std::string> words) {
+  const auto command = tools::take_command(words);
+  const auto rest = command->parse(words);
+  command->options().refuse_without_effect();
+  return command->run(rest);
+}
+
+std::string message_of(const std::vector<std::string>& words,
+                       Error::Kind kind = Error::Kind::kMisuse) {
+  try {
+    run_here(words);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind);
+    return error.what();
+  }
+  return "no error";
+}
 
 std::vector<std::string> train_words(const std::string& out, std::vector<std::string> more = {}) {
   std::vector<std::string> words = {"train",
@@ -53,7 +75,7 @@ int count(const std::string& text, const std::string& part) {
 TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
   const ScratchFolder scratch;
   const auto run = scratch / "run";
-  ASSERT_EQ(run_program(train_words(run, {"--keep-checkpoints", "0"})).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run, {"--keep-checkpoints", "0"})), 0);
   const auto metrics = read_file(run + "/metrics.csv");
   const auto result = run_program({"measure", run, "--measure", "test,hessian-top,hessian-density",
                                    "--samples", "16", "--top", "2", "--threads", "1"});
@@ -74,19 +96,17 @@ TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
               std::stod(metrics.substr(row + std::string("4,2,test_loss,").size())), 1e-6);
   EXPECT_EQ(read_file(run + "/metrics.csv"), metrics);
 
-  ASSERT_EQ(run_program({"measure", run, "--checkpoint", "2", "--measure", "sharpness"}).exit_code,
-            0);
+  ASSERT_EQ(run_here({"measure", run, "--checkpoint", "2", "--measure", "sharpness"}), 0);
   EXPECT_TRUE(std::filesystem::exists(run + "/measure-2.json"));
 }
 
 TEST(MeasureCommand, ASecondCallKeepsTheNumbersOfTheFirst) {
   const ScratchFolder scratch;
   const auto run = scratch / "run";
-  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run)), 0);
   const auto measure = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {"measure", run, "--threads", "1", "--measure"});
-    const auto result = run_program(words);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(run_here(words), 0);
   };
   measure({"test"});
   auto json = read_json_file(run + "/measure-4.json");
@@ -104,14 +124,14 @@ TEST(MeasureCommand, ASecondCallKeepsTheNumbersOfTheFirst) {
   EXPECT_NE(
       read_json_file(run + "/measure-4-rho=0.1.json").at("values").at("sharpness"),
       read_json_file(run + "/measure-4-split=test-rho=0.1.json").at("values").at("sharpness"));
-  ASSERT_EQ(run_program(train_words(run, {"--overwrite"})).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run, {"--overwrite"})), 0);
   EXPECT_FALSE(std::filesystem::exists(run + "/measure-4-rho=0.1.json")) << "a file of the run";
 }
 
 TEST(MeasureCommand, WhatIsNotFiniteIsAFailure) {
   const ScratchFolder scratch;
   const auto run = scratch / "run";
-  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run)), 0);
   const auto result = run_program(
       {"measure", run, "--measure", "test,sharpness", "--rho", "1e30", "--threads", "1"});
   EXPECT_EQ(result.exit_code, 1);
@@ -128,50 +148,43 @@ TEST(MeasureCommand, WhatIsNotFiniteIsAFailure) {
 TEST(MeasureCommand, SaysWhatIsWrong) {
   const ScratchFolder scratch;
   const auto run = scratch / "run";
-  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
-  const auto message = [](const std::vector<std::string>& words, int code = 2) {
-    const auto result = run_program(words);
-    EXPECT_EQ(result.exit_code, code) << result.out;
-    return result.err;
-  };
-  EXPECT_EQ(message({"measure"}),
-            "unlazy: measure: wants the folder of one run, such as: unlazy measure runs/sample\n");
-  EXPECT_EQ(message({"measure", scratch / "none"}),
-            "unlazy: " + scratch / "none" +
-                ": holds no checkpoint; name the folder of a run of unlazy train\n");
-  EXPECT_EQ(message({"measure", run, "--checkpoint", "3"}),
-            "unlazy: " + run + ": has no checkpoint of step 3; there are: 4\n");
-  EXPECT_EQ(
-      message({"measure", run, "--measure", "gradient-norm"}),
-      "unlazy: measure: gradient-norm is that of the last update, which a checkpoint does not "
-      "hold; measure it during training\n");
+  ASSERT_EQ(run_here(train_words(run)), 0);
+  EXPECT_EQ(message_of({"measure"}),
+            "measure: wants the folder of one run, such as: unlazy measure runs/sample");
+  EXPECT_EQ(message_of({"measure", scratch / "none"}),
+            scratch / "none" + ": holds no checkpoint; name the folder of a run of unlazy train");
+  EXPECT_EQ(message_of({"measure", run, "--checkpoint", "3"}),
+            run + ": has no checkpoint of step 3; there are: 4");
+  EXPECT_EQ(message_of({"measure", run, "--measure", "gradient-norm"}),
+            "measure: gradient-norm is that of the last update, which a checkpoint does not "
+            "hold; measure it during training");
   // A configuration that was changed to another network.
   auto config = read_json_file(run + "/config.json");
   config["model"] = "resnet20";
   write_file(run + "/config.json", config.dump());
   const auto folder = run + "/checkpoints/00000004";
-  EXPECT_EQ(message({"measure", run}), "unlazy: " + folder +
-                                           ": is a checkpoint of model 'mlp', not of 'resnet20'; "
-                                           "use --model mlp\n");
+  EXPECT_EQ(message_of({"measure", run}),
+            folder +
+                ": is a checkpoint of model 'mlp', not of 'resnet20'; "
+                "use --model mlp");
   config["model"] = "mlp";
   config["hidden-width"] = 9;
   write_file(run + "/config.json", config.dump());
-  EXPECT_EQ(message({"measure", run}, 1),
-            "unlazy: " + folder +
+  EXPECT_EQ(message_of({"measure", run}, Error::Kind::kFailed),
+            folder +
                 "/model.safetensors: does not fit the network; of another shape: layers.0.weight "
                 "([8, 3072] in the file, [9, 3072] wanted), layers.1.weight ([8, 8] in the file, "
                 "[9, 9] wanted), linear.weight ([10, 8] in the file, [10, 9] wanted) and 2 more; "
-                "the file is for model 'mlp'\n");
+                "the file is for model 'mlp'");
 }
 
 TEST(MeasureCommand, TrainingMeasuresEachAtItsOwnPace) {
   const ScratchFolder scratch;
   const auto measured = scratch / "measured", plain = scratch / "plain";
-  ASSERT_EQ(run_program(train_words(plain, {"--measure", "test"})).exit_code, 0);
-  ASSERT_EQ(run_program(train_words(measured, {"--measure",
-                                               "test,hessian-trace:every=1it,sharpness:every=3it,"
-                                               "hessian-density:every=never"}))
-                .exit_code,
+  ASSERT_EQ(run_here(train_words(plain, {"--measure", "test"})), 0);
+  ASSERT_EQ(run_here(train_words(measured, {"--measure",
+                                            "test,hessian-trace:every=1it,sharpness:every=3it,"
+                                            "hessian-density:every=never"})),
             0);
   const auto metrics = read_file(measured + "/metrics.csv");
   EXPECT_EQ(count(metrics, ",hessian_trace,"), 5);         // 0, 1, 2, 3, 4
@@ -186,8 +199,8 @@ TEST(MeasureCommand, TrainingMeasuresEachAtItsOwnPace) {
 TEST(LandscapeCommand, DrawsAPlaneAndALine) {
   const ScratchFolder scratch;
   const auto run = scratch / "run", other = scratch / "other";
-  ASSERT_EQ(run_program(train_words(run, {"--keep-checkpoints", "0"})).exit_code, 0);
-  ASSERT_EQ(run_program(train_words(other, {"--seed", "1"})).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run, {"--keep-checkpoints", "0"})), 0);
+  ASSERT_EQ(run_here(train_words(other, {"--seed", "1"})), 0);
   const auto model = read_file(run + "/checkpoints/00000004/model.safetensors");
   const std::vector<std::string> small = {"--points", "5", "--samples", "16", "--threads", "1"};
   const auto landscape = [&](std::vector<std::string> words) {
@@ -210,11 +223,10 @@ TEST(LandscapeCommand, DrawsAPlaneAndALine) {
   EXPECT_EQ(plane.at("bn-statistics"), "fixed");
   EXPECT_LT(std::abs(plane.at("cosine").get<double>()), 0.1);
   // The middle is the checkpoint.
-  ASSERT_EQ(run_program({"landscape", run, "--samples", "0", "--points", "3", "--split", "test",
-                         "--threads", "1", "--out", scratch / "d"})
-                .exit_code,
+  ASSERT_EQ(run_here({"landscape", run, "--samples", "0", "--points", "3", "--split", "test",
+                      "--threads", "1", "--out", scratch / "d"}),
             0);
-  ASSERT_EQ(run_program({"measure", run, "--measure", "test", "--threads", "1"}).exit_code, 0);
+  ASSERT_EQ(run_here({"measure", run, "--measure", "test", "--threads", "1"}), 0);
   EXPECT_EQ(read_json_file(scratch / "d/plane-run-4-points=3-samples=0-split=test.json")
                 .at("values")
                 .at("test_loss")[1][1],
@@ -240,7 +252,7 @@ TEST(LandscapeCommand, DrawsAPlaneAndALine) {
 TEST(LandscapeCommand, ARunsNameIsNoCommandOfGnuplot) {
   const ScratchFolder scratch;
   const auto run = scratch / "x\nsystem(\"touch pwned\")";
-  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
+  ASSERT_EQ(run_here(train_words(run)), 0);
   const auto result = run_program({"landscape", run, "--points", "2", "--samples", "16",
                                    "--threads", "1", "--out", scratch / "figures"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -252,24 +264,18 @@ TEST(LandscapeCommand, ARunsNameIsNoCommandOfGnuplot) {
 TEST(LandscapeCommand, SaysWhatIsWrong) {
   const ScratchFolder scratch;
   const auto run = scratch / "run";
-  ASSERT_EQ(run_program(train_words(run)).exit_code, 0);
-  const auto message = [](const std::vector<std::string>& words) {
-    const auto result = run_program(words);
-    EXPECT_EQ(result.exit_code, 2) << result.out;
-    return result.err;
-  };
-  EXPECT_EQ(message({"landscape"}),
-            "unlazy: landscape: wants the folder of one run, such as: unlazy landscape "
-            "runs/sample\n");
-  EXPECT_EQ(message({"landscape", run, "--to-checkpoint", "4"}),
-            "unlazy: landscape: both ends of the line are checkpoint 4 of " + run +
-                "; name another one with --to or --to-checkpoint\n");
-  EXPECT_EQ(message({"landscape", run, "--to", scratch / "none"}),
-            "unlazy: " + scratch / "none" +
-                ": holds no checkpoint; name the folder of a run of unlazy train\n");
-  EXPECT_EQ(message({"landscape", run, "--bn-statistics", "interpolate"}),
-            "unlazy: landscape: --bn-statistics interpolate is for a line between two "
-            "checkpoints; add --to or --to-checkpoint\n");
+  ASSERT_EQ(run_here(train_words(run)), 0);
+  EXPECT_EQ(message_of({"landscape"}),
+            "landscape: wants the folder of one run, such as: unlazy landscape "
+            "runs/sample");
+  EXPECT_EQ(message_of({"landscape", run, "--to-checkpoint", "4"}),
+            "landscape: both ends of the line are checkpoint 4 of " + run +
+                "; name another one with --to or --to-checkpoint");
+  EXPECT_EQ(message_of({"landscape", run, "--to", scratch / "none"}),
+            scratch / "none" + ": holds no checkpoint; name the folder of a run of unlazy train");
+  EXPECT_EQ(message_of({"landscape", run, "--bn-statistics", "interpolate"}),
+            "landscape: --bn-statistics interpolate is for a line between two "
+            "checkpoints; add --to or --to-checkpoint");
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ class Net {
     models::ModelOptions options;
     options.name = name;
     options.norm = norm;
+    if (name == "resnet18") options.block_widths = std::vector<int64_t>(8, 16);  // else 11 million
     model_ = models::make_model(options, {3, size, size, 4}, 1);
     model_->module().eval();
     parameters_ =

@@ -29,7 +29,7 @@ train::TrainOptions run_of(const std::string& model, const std::string& precisio
   o.data.train_size = 32;
   o.batch.batch_size = 8;
   o.model.name = model;
-  if (model == "resnet20") o.model.block_widths = std::vector<int64_t>(9, 2);  // for speed
+  o.model.blocks = 1;  // of the wrn: WRN-10-1
   o.compute.precision = precision;
   o.schedule.lr = model == "mlp" ? 0.05 : 0.02;
   o.run.eval_batch = 2;  // the last chunk is smaller
@@ -241,13 +241,13 @@ TEST_P(LazyMeasurements, FirstLayerIsThatOfTheMasterWeights) {
   EXPECT_EQ(measured.contains("first_layer_escaped"), std::string(GetParam().model) == "mlp");
 }
 
-// The mlp has fused nothing; resnet20 has BatchNorm whose statistics moved; in bf16 the run itself
+// The mlp has fused nothing; the wrn has BatchNorm whose statistics moved; in bf16 the run itself
 // is much too coarse for either number, its masters are not.
 INSTANTIATE_TEST_SUITE_P(Networks, LazyMeasurements,
                          ::testing::Values(LazyCase{"Mlp", "mlp", "fp64", 1e-9},
-                                           LazyCase{"BatchNorm", "resnet20", "fp64", 1e-8},
+                                           LazyCase{"BatchNorm", "wrn", "fp64", 1e-8},
                                            LazyCase{"MlpInBf16", "mlp", "bf16", 1e-4},
-                                           LazyCase{"BatchNormInBf16", "resnet20", "bf16", 1e-3}),
+                                           LazyCase{"BatchNormInBf16", "wrn", "bf16", 1e-3}),
                          [](const auto& test) { return test.param.name; });
 
 // Definition 1's ball has radius 1 / sqrt(m).
