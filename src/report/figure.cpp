@@ -27,8 +27,8 @@ constexpr std::array kPalette = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
 constexpr double kPngScale = 2;  // pixels a point
 
 // Room around the axes, in points.
-constexpr double kLeft = 88, kRight = 18, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
-                 kMapBar = 62, kFigureTitle = 28;
+constexpr double kLeft = 94, kRight = 18, kBottom = 54, kTop = 32, kLegendRow = 17, kBar = 34,
+                 kMapBar = 74, kFigureTitle = 28;
 // Of a legend's line sample with its spaces.
 constexpr double kSample = 42;
 
