@@ -12,6 +12,9 @@ target_compile_definitions(unlazy_tests PRIVATE
 # Assertions run once: optimising them costs more time than it saves.
 target_compile_options(unlazy_tests PRIVATE $<$<CONFIG:Release>:-O1>)
 unlazy_build_fast(unlazy_tests)
+# These define CUDA's words as macros, which other files of a unit must not see.
+file(GLOB emulated "${PROJECT_SOURCE_DIR}/tests/cuda/*.cpp")
+set_source_files_properties(${emulated} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 add_dependencies(unlazy_tests unlazy_cli)
 
 # The examples, programs that know the library only; tests/linearise/example_test.cpp and its like run them.

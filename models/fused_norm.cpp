@@ -8,12 +8,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "core/bf16_bits.h"
 #include "core/error.h"
 #include "core/simd.h"
 
@@ -27,20 +27,6 @@ constexpr int64_t kChunks = 64;
 constexpr int64_t kMaxChannels = 2048;
 // Rows summed in fp32 before they are added to the fp64 sum.
 constexpr int64_t kRun = 32;
-
-using Bf16 = uint16_t;  // the bits of a bfloat16
-
-UNLAZY_INLINE float widen(float value) { return value; }
-UNLAZY_INLINE float widen(Bf16 bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-}
-UNLAZY_INLINE void narrow(float value, float* out) { *out = value; }
-UNLAZY_INLINE void narrow(float value, Bf16* out) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  const uint32_t rounded =
-      (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;  // to nearest, ties to even
-  *out = static_cast<Bf16>(value != value ? 0x7FC0u : rounded);
-}
 
 // Sums over rows [begin, end) of x - pivot and of its square, into sums[0..C) and sums[C..2C). The
 // pivot (the first row) keeps the squares small where a channel's mean is far from 0.

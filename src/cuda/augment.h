@@ -6,11 +6,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define UNLAZY_HOST_DEVICE __host__ __device__
-#else
-#define UNLAZY_HOST_DEVICE
-#endif
+#include "core/bf16_bits.h"
 
 namespace unlazy::cuda {
 
