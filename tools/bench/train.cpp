@@ -11,6 +11,7 @@
 #include "core/cpu_memory.h"
 #include "core/device.h"
 #include "core/format.h"
+#include "core/operator_count.h"
 #include "core/stopwatch.h"
 #include "train/experiment.h"
 
@@ -80,6 +81,9 @@ class BenchTrain : public Command {
     };
     const auto step = [&](int64_t i) { experiment.run_step(i); };
     const auto read = [&](int64_t i) { experiment.read_batch(i); };
+    // The first step also makes what later ones find.
+    step(next++ % num_full);
+    operators_ = operators_of([&] { step(next++ % num_full); });
     // A GPU is given several steps before it is waited for, as in training.
     const int64_t together = device.is_cuda() ? kStepsTogether : 1;
     seconds_a_step(kWarmup * together, step);
@@ -111,12 +115,12 @@ class BenchTrain : public Command {
     if (device_bytes > 0)
       std::cout << " on the host, " << bytes_text(static_cast<double>(device_bytes))
                 << " on the device";
-    std::cout << "\n";
+    std::cout << "\n  operators a step  " << operators_ << " (without views and allocations)\n";
     const auto problem = experiment.step().graph_problem();
     if (!problem.empty()) std::cout << "  no CUDA graph: " << problem << "\n";
   }
 
-  int64_t steps_ = 20;
+  int64_t steps_ = 20, operators_ = 0;
   train::TrainOptions choice_;
   std::unique_ptr<Options> options_;
 };
