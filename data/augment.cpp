@@ -77,18 +77,21 @@ at::Tensor normalization_table(const Normalization& normalization, c10::ScalarTy
   return table.to(dtype);
 }
 
+void write_plan(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
+                int64_t* plan) {
+  for (size_t b = 0; b < indices.size(); ++b, plan += kPlanWidth) {
+    plan[0] = indices[b];
+    plan[1] = crops[b].top;
+    plan[2] = crops[b].left;
+    plan[3] = crops[b].is_flipped ? 1 : 0;
+  }
+}
+
 at::Tensor make_plan(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
                      bool is_pinned) {
-  const auto count = static_cast<int64_t>(indices.size());
-  const auto kind = at::TensorOptions().dtype(at::kLong).pinned_memory(is_pinned);
-  at::Tensor plan = at::empty({count, 4}, kind);
-  auto* row = plan.mutable_data_ptr<int64_t>();
-  for (size_t b = 0; b < indices.size(); ++b, row += 4) {
-    row[0] = indices[b];
-    row[1] = crops[b].top;
-    row[2] = crops[b].left;
-    row[3] = crops[b].is_flipped ? 1 : 0;
-  }
+  at::Tensor plan = at::empty({static_cast<int64_t>(indices.size()), kPlanWidth},
+                              at::TensorOptions().dtype(at::kLong).pinned_memory(is_pinned));
+  write_plan(indices, crops, plan.mutable_data_ptr<int64_t>());
   return plan;
 }
 

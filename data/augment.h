@@ -20,8 +20,10 @@ namespace unlazy::data {
 /// rounded from double.
 at::Tensor normalization_table(const Normalization& normalization, c10::ScalarType dtype);
 
-/// A batch as one tensor [B, 4] int64: sample, top, left, is_flipped. One tensor, so that one copy
-/// brings it to a device; `is_pinned` puts it in page-locked memory.
+/// Writes a plan of B rows of kPlanWidth numbers: sample, top, left, is_flipped.
+void write_plan(const std::vector<int64_t>& indices, const std::vector<Crop>& crops, int64_t* plan);
+/// The same as a tensor [B, kPlanWidth] int64. One tensor, so that one copy brings it to a device;
+/// `is_pinned` puts it in page-locked memory.
 at::Tensor make_plan(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
                      bool is_pinned);
 

@@ -110,31 +110,39 @@ std::vector<Crop> BatchReader::crops(int64_t step, int64_t count) const {
 }
 
 at::Tensor BatchReader::training_batch(const std::vector<int64_t>& indices, int64_t step) const {
-  return gather(indices, crops(step, static_cast<int64_t>(indices.size())), table_);
-}
-
-at::Tensor BatchReader::fine_training_batch(const std::vector<int64_t>& indices,
-                                            int64_t step) const {
-  return gather(indices, crops(step, static_cast<int64_t>(indices.size())), fine_table_);
+  return batch(indices, crops(step, static_cast<int64_t>(indices.size())));
 }
 
 at::Tensor BatchReader::plain_batch(const std::vector<int64_t>& indices) const {
   const auto padding = static_cast<int32_t>(options_.crop_padding);
-  return gather(indices, std::vector<Crop>(indices.size(), Crop{padding, padding, false}), table_);
+  return batch(indices, std::vector<Crop>(indices.size(), Crop{padding, padding, false}));
 }
 
-at::Tensor BatchReader::gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
-                               const at::Tensor& table) const {
+void BatchReader::write_plan(const std::vector<int64_t>& indices, int64_t step,
+                             int64_t* plan) const {
+  check(indices);
+  data::write_plan(indices, crops(step, static_cast<int64_t>(indices.size())), plan);
+}
+
+void BatchReader::check(const std::vector<int64_t>& indices) const {
   for (const int64_t index : indices) {
     UNLAZY_CHECK(index >= 0 && index < images_.size(0), "batches: there is no sample ", index,
                  "; there are ", images_.size(0));
   }
-  if (images_.is_cpu())
-    return gather_cpu(images_, make_plan(indices, crops, false), table, options_.crop_padding);
+}
+
+at::Tensor BatchReader::batch(const std::vector<int64_t>& indices,
+                              const std::vector<Crop>& crops) const {
+  check(indices);
   // From pinned memory the copy does not wait for the device; LibTorch keeps the memory until the
   // copy is done.
-  const at::Tensor plan =
-      make_plan(indices, crops, images_.is_cuda()).to(images_.device(), /*non_blocking=*/true);
+  return gather(
+      make_plan(indices, crops, images_.is_cuda()).to(images_.device(), /*non_blocking=*/true));
+}
+
+at::Tensor BatchReader::gather(const at::Tensor& plan, bool is_fine) const {
+  const auto& table = is_fine ? fine_table_ : table_;
+  if (images_.is_cpu()) return gather_cpu(images_, plan, table, options_.crop_padding);
 #ifdef UNLAZY_HAS_CUDA
   if (images_.is_cuda()) return cuda::gather(images_, plan, table, options_.crop_padding);
 #endif

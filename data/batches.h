@@ -58,6 +58,9 @@ struct Crop {
   bool is_flipped = false;
 };
 
+/// The numbers of a sample in a plan: sample, top, left, is_flipped.
+constexpr int64_t kPlanWidth = 4;
+
 /// Turns samples into network input: gather, crop, flip, normalise, convert; one pass over memory.
 class BatchReader {
  public:
@@ -73,16 +76,20 @@ class BatchReader {
   /// Images [B, C, H, W], channels_last, normalised, on the device, augmented with the crops of
   /// `step`.
   at::Tensor training_batch(const std::vector<int64_t>& indices, int64_t step) const;
-  /// The same, but in Float where `dtype` is BFloat16, for passes in master precision.
-  at::Tensor fine_training_batch(const std::vector<int64_t>& indices, int64_t step) const;
+  /// The same in two halves, so that what the host decides can travel with other decisions. The
+  /// plan, B rows of kPlanWidth numbers in `plan` (host memory), says which samples and crops.
+  void write_plan(const std::vector<int64_t>& indices, int64_t step, int64_t* plan) const;
+  /// `plan` [B, kPlanWidth] int64 on the device. `is_fine`: in Float where `dtype` is BFloat16, for
+  /// passes in master precision. Does not wait for the device.
+  at::Tensor gather(const at::Tensor& plan, bool is_fine = false) const;
   /// The images without augmentation, for evaluation.
   at::Tensor plain_batch(const std::vector<int64_t>& indices) const;
 
   const at::Tensor& images() const { return images_; }
 
  private:
-  at::Tensor gather(const std::vector<int64_t>& indices, const std::vector<Crop>& crops,
-                    const at::Tensor& table) const;
+  void check(const std::vector<int64_t>& indices) const;
+  at::Tensor batch(const std::vector<int64_t>& indices, const std::vector<Crop>& crops) const;
 
   at::Tensor images_;  // [N, H, W, C] uint8 on the device
   BatchOptions options_;

@@ -3,12 +3,16 @@
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/ops/empty_like.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <algorithm>
 #include <exception>
 #include <map>
+#include <vector>
 
 namespace unlazy::cuda {
 namespace {
@@ -17,22 +21,14 @@ namespace {
 // stream that is captured, because AccumulateGrad remembers its stream.
 constexpr int kWarmupSteps = 3;
 
-bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i].sizes() != b[i].sizes()) return false;
-  }
-  return true;
-}
-
 struct Kind {
-  std::vector<at::Tensor> inputs;  // the addresses that the graph reads
+  at::Tensor block;  // on the device; the address that the graph reads
   int num_warm = 0;
   bool has_failed = false;
   std::unique_ptr<at::cuda::CUDAGraph> graph;
 
-  void start(const std::vector<at::Tensor>& first) {
-    inputs.clear();
-    for (const auto& input : first) inputs.push_back(input.clone());
+  void start(const at::Tensor& host, c10::Device device) {
+    block = at::empty_like(host, host.options().device(device).pinned_memory(false));
     num_warm = 0;
     graph.reset();
   }
@@ -65,21 +61,24 @@ struct StepGraph::State {
   explicit State(c10::Device device) : stream(at::cuda::getStreamFromPool(false, device.index())) {}
   // One stream for all kinds, since their backward passes share the accumulators of the gradients.
   c10::cuda::CUDAStream stream;
-  at::cuda::CUDAEvent staged, done;
+  // One pool too: a step leaves nothing in it that the next one reads, and steps never overlap.
+  c10::MempoolId_t pool = at::cuda::graph_pool_handle();
+  at::cuda::CUDAEvent called, done;
   std::map<size_t, Kind> kinds;
   std::string problem;
 
   bool capture(Kind& kind, const Function& function) {
-    const auto pool = at::cuda::graph_pool_handle();
-    auto graph = std::make_unique<at::cuda::CUDAGraph>();
+    auto graph = std::make_unique<at::cuda::CUDAGraph>(/*keep_graph=*/true);
     try {
       graph->capture_begin(pool);
-      function(kind.inputs);
+      function(kind.block);
       graph->capture_end();
+      graph->instantiate();
     } catch (const std::exception& error) {
       problem = first_line(error.what());
       kind.has_failed = true;
       end_failed_capture(std::move(graph), pool, stream);
+      pool = at::cuda::graph_pool_handle();
       return false;
     }
     kind.graph = std::move(graph);
@@ -87,19 +86,19 @@ struct StepGraph::State {
   }
 
   // On the step's stream.
-  void run(Kind& kind, const std::vector<at::Tensor>& inputs, const Function& function) {
-    if (kind.inputs.empty() || inputs[0].size(0) > kind.inputs[0].size(0)) kind.start(inputs);
-    if (kind.has_failed || !same_shapes(inputs, kind.inputs)) {
-      function(inputs);
+  void run(Kind& kind, const at::Tensor& host, const Function& function) {
+    if (!kind.block.defined() || host.numel() > kind.block.numel())
+      kind.start(host, stream.device());
+    if (kind.has_failed || host.numel() != kind.block.numel()) {
+      function(host.to(stream.device(), /*non_blocking=*/true));
       return;
     }
-    for (size_t i = 0; i < inputs.size(); ++i)
-      kind.inputs[i].copy_(inputs[i], /*non_blocking=*/true);
+    kind.block.copy_(host, /*non_blocking=*/true);
     const bool is_warm = kind.num_warm >= kWarmupSteps;
     if (kind.graph || (is_warm && capture(kind, function))) {
       kind.graph->replay();
     } else {
-      function(kind.inputs);
+      function(kind.block);
       ++kind.num_warm;
     }
   }
@@ -116,17 +115,30 @@ bool StepGraph::is_captured(size_t kind) const {
 
 const std::string& StepGraph::problem() const { return state_->problem; }
 
-void StepGraph::run(size_t kind, const std::vector<at::Tensor>& inputs, const Function& function) {
+int64_t StepGraph::num_kernels(size_t kind) const {
+  if (!is_captured(kind)) return 0;
+  const cudaGraph_t graph = state_->kinds.at(kind).graph->raw_cuda_graph();
+  size_t count = 0;
+  C10_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));
+  std::vector<cudaGraphNode_t> nodes(count);
+  C10_CUDA_CHECK(cudaGraphGetNodes(graph, nodes.data(), &count));
+  return std::count_if(nodes.begin(), nodes.end(), [](cudaGraphNode_t node) {
+    cudaGraphNodeType type = cudaGraphNodeTypeEmpty;
+    C10_CUDA_CHECK(cudaGraphNodeGetType(node, &type));
+    return type == cudaGraphNodeTypeKernel;
+  });
+}
+
+void StepGraph::run(size_t kind, const at::Tensor& host, const Function& function) {
   auto& s = *state_;
   const c10::cuda::CUDAGuard device(s.stream.device());
-  // The step's stream waits for what staged the inputs, and the caller's stream for the step.
+  // The step's stream waits for what the caller's did, and the caller's stream for the step.
   const auto caller = at::cuda::getCurrentCUDAStream();
-  s.staged.record(caller);
-  s.staged.block(s.stream);
+  s.called.record(caller);
+  s.called.block(s.stream);
   {
     const c10::cuda::CUDAStreamGuard stream(s.stream);
-    s.run(s.kinds[kind], inputs, function);
-    for (const auto& input : inputs) input.record_stream(s.stream);
+    s.run(s.kinds[kind], host, function);
   }
   s.done.record(s.stream);
   s.done.block(caller);

@@ -1,6 +1,8 @@
 #include "optim/flat_parameters.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/nn/module.h>
@@ -40,10 +42,10 @@ std::vector<Named> in_flat_order(torch::nn::Module& module) {
   return list;
 }
 
-void look_at(at::Tensor& parameter, const at::Tensor& values, const at::Tensor& gradients,
-             const Segment& segment) {
-  parameter.set_data(FlatParameters::view(values, segment));
-  parameter.mutable_grad() = FlatParameters::view(gradients, segment);
+// The elements in the order of the flat buffer. A view where the gradient has the parameter's
+// strides, as backward makes it.
+at::Tensor flattened(const at::Tensor& tensor, const Segment& segment) {
+  return (segment.is_channels_last ? tensor.permute({0, 2, 3, 1}) : tensor).reshape({-1});
 }
 
 }  // namespace
@@ -67,27 +69,25 @@ FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
   at::NoGradGuard no_grad;
   values_ = at::zeros({total}, at::TensorOptions(device).dtype(master));
   gradients_ = at::zeros_like(values_);
-  if (is_bf16) {
-    shadow_ = at::zeros({num_low_precision_}, values_.options().dtype(c10::kBFloat16));
-    shadow_gradients_ = at::zeros_like(shadow_);
-  }
+  if (is_bf16) shadow_ = at::zeros({num_low_precision_}, values_.options().dtype(c10::kBFloat16));
   for (size_t i = 0; i < segments_.size(); ++i) {
     view(values_, segments_[i]).copy_(parameters[i].parameter);
     parameters_.push_back(parameters[i].parameter);
-    look_at(parameters_[i], values_, gradients_, segments_[i]);
+    parameters_[i].set_data(view(values_, segments_[i]));
   }
+  clear_gradients();
   show(/*is_master=*/false);
   publish();
 }
 
-// The weights and biases look at the master buffers or, in bf16 training, at the shadow. The others
-// always look at the master buffers.
+// The weights and biases look at the master buffer or, in bf16 training, at the shadow. The others
+// always look at the master buffer.
 void FlatParameters::show(bool is_master) {
   if (!shadow_.defined()) return;
   is_low_precision_ = !is_master;
   for (size_t i = 0; i < segments_.size() && segments_[i].offset < num_low_precision_; ++i) {
-    look_at(parameters_[i], is_master ? values_ : shadow_,
-            is_master ? gradients_ : shadow_gradients_, segments_[i]);
+    parameters_[i].mutable_grad() = at::Tensor();
+    parameters_[i].set_data(view(is_master ? values_ : shadow_, segments_[i]));
   }
 }
 
@@ -104,25 +104,39 @@ at::Tensor FlatParameters::view(const at::Tensor& flat, const Segment& segment) 
 
 at::Tensor FlatParameters::zeros_like_values() const { return at::zeros_like(values_); }
 
-void FlatParameters::zero_gradients() {
-  // In bf16 the part of the weights is written, not added to, by collect_gradients().
-  if (is_low_precision_) {
-    gradients_.narrow(0, num_low_precision_, size() - num_low_precision_).zero_();
-  } else {
-    gradients_.zero_();
-  }
+// Without a gradient, backward hands over the tensors that it computed; with one, it would add to
+// them, an operator for each parameter.
+void FlatParameters::clear_gradients() {
+  for (auto& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
 }
 
 void FlatParameters::collect_gradients(bool is_first) {
-  if (is_low_precision_) {
-    auto low = gradients_.narrow(0, 0, num_low_precision_);
-    if (is_first) {
-      low.copy_(shadow_gradients_);
-    } else {
-      low.add_(shadow_gradients_);
+  at::NoGradGuard no_grad;
+  // Lists of one dtype each, which a GPU copies or adds in a few kernels.
+  std::vector<at::Tensor> low, low_places, others, other_places;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const auto& segment = segments_[i];
+    const auto place = gradients_.narrow(0, segment.offset, segment.count);
+    const auto& gradient = parameters_[i].grad();
+    if (!gradient.defined()) {
+      if (is_first) place.zero_();
+      continue;
     }
-    shadow_gradients_.zero_();
+    const bool is_low = gradient.scalar_type() == c10::kBFloat16;
+    (is_low ? low : others).push_back(flattened(gradient, segment));
+    (is_low ? low_places : other_places).push_back(place);
   }
+  const auto put = [&](const std::vector<at::Tensor>& places, const std::vector<at::Tensor>& from) {
+    if (from.empty()) return;
+    if (is_first) {
+      at::_foreach_copy_(places, from);
+    } else {
+      at::_foreach_add_(places, from);
+    }
+  };
+  put(low_places, low);
+  put(other_places, others);
+  clear_gradients();
   zero_pruned_(gradients_);
 }
 

@@ -45,10 +45,10 @@ class FlatParameters {
   /// [P] gradients in the dtype of the master buffer, complete after collect_gradients().
   const at::Tensor& gradients() const { return gradients_; }
 
-  /// Call before the first backward pass of an update.
-  void zero_gradients();
-  /// Call after each backward pass: adds its result to gradients(). `is_first`: is it the first
-  /// pass since zero_gradients()?
+  /// Call before the first backward pass of an update, so that it finds no gradients.
+  void clear_gradients();
+  /// Call after each backward pass: moves its result from the parameters to gradients(). `is_first`:
+  /// it replaces what is there; otherwise it is added to that.
   void collect_gradients(bool is_first);
   /// Makes changed values visible to the network (copies them to bf16; does nothing in fp32, fp64
   /// and MasterPrecision), with pruned weights as 0.
@@ -84,14 +84,13 @@ class FlatParameters {
   int64_t num_weights_ = 0;
   int64_t num_low_precision_ = 0;
   at::Tensor values_, gradients_;
-  at::Tensor mask_, pruned_;  // [num_weights] bool and its complement; undefined: no mask
-  at::Tensor shadow_,
-      shadow_gradients_;           // [num_low_precision] bf16, undefined unless training in bf16
+  at::Tensor mask_, pruned_;       // [num_weights] bool and its complement; undefined: no mask
+  at::Tensor shadow_;              // [num_low_precision] bf16, undefined unless training in bf16
   bool is_low_precision_ = false;  // does the network use the shadow?
 };
 
-/// While one of these lives, the network uses the master values themselves, and its gradients go
-/// directly into gradients(). Afterwards it uses its bf16 copy again, which is not written
+/// While one of these lives, the network uses the master values themselves, and its gradients have
+/// their dtype. Afterwards it uses its bf16 copy again, which is not written
 /// meanwhile. Changes nothing in fp32 and fp64. Only one at a time, and not during a forward or
 /// backward pass.
 class FlatParameters::MasterPrecision {

@@ -17,6 +17,7 @@
 #include "optim/optimizer.h"
 #include "optim/rho_schedule.h"
 #include "optim/schedule.h"
+#include "train/control_block.h"
 
 namespace unlazy::train {
 
@@ -59,16 +60,6 @@ struct StagedLabels {
   at::Tensor targets;  // what the loss uses: `seen`, or [B, K] for regression
 };
 
-/// One batch on the device.
-struct Batch {
-  at::Tensor images;   // [B, C, H, W]
-  at::Tensor labels;   // [B] int64, true classes
-  at::Tensor seen;     // [B] int64, the classes after label noise
-  at::Tensor targets;  // what the loss uses: `seen`, or [B, K] for regression
-  at::Tensor lr, rho;  // scalars, master dtype
-  at::Tensor step;     // scalar int64
-};
-
 class TrainStep {
  public:
   explicit TrainStep(StepParts parts);
@@ -76,6 +67,9 @@ class TrainStep {
 
   /// The update at `step` on the samples `indices` (indices into the training set).
   void run(const std::vector<int64_t>& indices, int64_t step);
+
+  /// The host's part of the update at `step`: all that run() decides before the device works.
+  ControlBlock prepare(const std::vector<int64_t>& indices, int64_t step) const;
 
   /// The labels that the update at `step` sees for `indices`, for code that repeats the same draws.
   StagedLabels stage_labels(const std::vector<int64_t>& indices, int64_t step) const;
@@ -88,17 +82,26 @@ class TrainStep {
   std::string graph_problem() const;
   /// Are steps of some kind replayed from a CUDA graph?
   bool is_captured() const;
+  /// The kernels of the longest captured step; 0 without one.
+  int64_t num_kernels() const;
   /// The running sums behind totals(), for a checkpoint in the middle of an epoch.
   const at::Tensor& sums() const { return sums_; }
 
  private:
-  Batch stage(const std::vector<int64_t>& indices, int64_t step) const;
-  void compute(const Batch& batch, bool is_perturbed);
+  // One batch on the device.
+  struct Batch {
+    at::Tensor images;  // [B, C, H, W]
+    StagedLabels labels;
+    at::Tensor step;  // scalar int64
+  };
+
+  void compute(const ControlBlock::Parts& control, bool is_perturbed);
   void gradient(const Batch& batch, bool updates_statistics, const Span& samples);
-  void account(const Batch& batch, const at::Tensor& logits, const at::Tensor& loss);
+  void account(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels,
+               const at::Tensor& seen, const at::Tensor& step);
 
   StepParts parts_;
-  at::Tensor sums_;  // fp64 on the device, see train_step.cpp
+  at::Tensor sums_;  // fp64 [cuda::kNumAccountSums] on the device
   struct Graph;
   std::unique_ptr<Graph> graph_;
 };

@@ -2,8 +2,11 @@
 #include "core/operator_count.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace unlazy {
 namespace {
@@ -15,6 +18,11 @@ TEST(OperatorCount, CountsWhatDoesWork) {
   EXPECT_EQ(operators_of([&] { static_cast<void>(a.view({6, 4}).t().narrow(0, 1, 2)); }), 0);
   EXPECT_EQ(operators_of([&] { static_cast<void>(a.t().contiguous()); }), 1);  // a copy
   EXPECT_EQ(operators_of([&] { static_cast<void>(a.to(at::kDouble) * 2); }), 2);
+}
+
+TEST(OperatorCount, CountsAnOperatorOnAListOnce) {
+  const std::vector<at::Tensor> to = {at::ones({4}), at::ones({6})};
+  EXPECT_EQ(operators_of([&] { at::_foreach_copy_(to, to); }), 1);
 }
 
 TEST(OperatorCount, CountsBackwardToo) {

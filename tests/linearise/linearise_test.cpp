@@ -480,7 +480,7 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
     space.step(step, gradient, setting.is_minibatch ? batch : at::Tensor());
     optimizer->step(
         [&](bool, const Span&) {
-          parameters.zero_gradients();
+          parameters.clear_gradients();
           loss(linear.forward(x.index_select(0, batch))).backward();
           parameters.collect_gradients(true);
         },

@@ -276,7 +276,7 @@ TEST(MaskedDerivatives, SquaredJacobianIsThatOfTheFreeParameters) {
   std::vector<double> signs;
   for (int64_t k = 0; k < 3; ++k) signs.push_back(rng.sign());
   small.parameters().set_mask({});
-  small.parameters().zero_gradients();
+  small.parameters().clear_gradients();
   (f * at::tensor(signs, c10::kDouble)).sum().backward();
   small.parameters().collect_gradients(true);
   const auto gradient = small.parameters().gradients().clone();
@@ -297,7 +297,7 @@ TEST(Derivatives, NtkTraceIsThatOfTheJacobian) {
   const auto subject = small.subject();
   for (int64_t n = 0; n < 24; ++n) {
     for (int64_t k = 0; k < 3; ++k) {
-      small.parameters().zero_gradients();
+      small.parameters().clear_gradients();
       subject.model.forward(subject.train.reader.plain_batch({n}))[0][k].backward();
       small.parameters().collect_gradients(true);
       wanted += small.parameters().gradients().pow(2).sum().item<double>() / 24;

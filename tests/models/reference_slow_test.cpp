@@ -30,7 +30,7 @@ void expect_same_losses(const std::string& name, at::ScalarType dtype, double lr
   for (int64_t step = 0; step < losses.numel(); ++step) {
     double loss = 0;
     const auto gradient = [&](bool, const Span&) {
-      parameters.zero_gradients();
+      parameters.clear_gradients();
       const auto mean = loss_function.mean(model->forward(images), labels);
       mean.backward();
       parameters.collect_gradients(/*is_first=*/true);

@@ -80,7 +80,7 @@ TEST(FlatParameters, InMasterPrecisionTheNetworkSeesTheMasterItself) {
       EXPECT_EQ(parameter.scalar_type(), c10::kFloat);
       EXPECT_TRUE((parameter == 1.00390625).all().item<bool>());
     }
-    flat.zero_gradients();
+    flat.clear_gradients();
     (weight * 1.00390625).sum().backward();
     flat.collect_gradients(/*is_first=*/true);
     EXPECT_EQ(flat.gradients().max().item<float>(), 1.00390625f);
@@ -108,10 +108,10 @@ TEST(FlatParameters, CollectsGradientsOfSeveralPasses) {
       model->forward(x.narrow(0, begin, length)).pow(2).sum().backward();
       flat.collect_gradients(is_first);
     };
-    flat.zero_gradients();
+    flat.clear_gradients();
     pass(0, 8, true);
     const auto whole = flat.gradients().clone();
-    flat.zero_gradients();
+    flat.clear_gradients();
     pass(0, 4, true);
     pass(4, 4, false);
     const double tolerance = dtype == c10::kDouble ? 1e-12 : 0.02;

@@ -65,7 +65,7 @@ void compare_with_reference(const Reference& reference, const TensorFile& file,
     std::optional<models::FrozenStatistics> frozen;
     if (!updates_statistics) frozen.emplace(model->module());
     const int64_t count = samples.end - samples.begin;
-    flat.zero_gradients();
+    flat.clear_gradients();
     const auto mean = loss.mean(model->forward(images.narrow(0, samples.begin, count)),
                                 labels.narrow(0, samples.begin, count));
     mean.backward();

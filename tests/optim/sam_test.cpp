@@ -110,7 +110,7 @@ TEST(Sam, OneStepOfATwoLayerNetByHand) {
   FlatParameters flat(net, c10::kCPU, c10::kDouble);
   const auto input = at::tensor({1.0, -0.5, 2.0}, at::kDouble).view({3, 1});
   const GradientPass gradient = [&](bool, const Span&) {
-    flat.zero_gradients();
+    flat.clear_gradients();
     ((net.a.matmul(net.W.matmul(input)) - y).pow(2).sum() * 0.5).backward();
     flat.collect_gradients(true);
   };

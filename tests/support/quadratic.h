@@ -31,7 +31,7 @@ class Quadratic : public torch::nn::Module {
   optim::GradientPass gradient() {
     return [this](bool updates_statistics, const Span& samples) {
       passes.push_back({updates_statistics, samples});
-      flat_->zero_gradients();
+      flat_->clear_gradients();
       const auto h = curvatures();
       for (int64_t b = samples.begin; b < samples.end; ++b) {
         const double c = centers_[static_cast<size_t>(b)];

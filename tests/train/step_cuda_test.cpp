@@ -115,11 +115,11 @@ TEST_F(StepOnCuda, AFailedCaptureGoesOnStepByStep) {
   auto sum = at::zeros({}, options);
   auto other = at::zeros({}, options);
   for (int step = 1; step <= 8; ++step) {
-    graph.run(0, {at::full({2}, step, options)}, [&](const std::vector<at::Tensor>& t) {
-      sum.add_(t[0].sum().item<double>());  // waits, which no graph can
+    const auto host = at::full({2}, step, at::TensorOptions().dtype(c10::kDouble)).pin_memory();
+    graph.run(0, host, [&](const at::Tensor& block) {
+      sum.add_(block.sum().item<double>());  // waits, which no graph can
     });
-    graph.run(1, {at::full({2}, step, options)},
-              [&](const std::vector<at::Tensor>& t) { other.add_(t[0].sum()); });
+    graph.run(1, host, [&](const at::Tensor& block) { other.add_(block.sum()); });
   }
   EXPECT_NE(graph.problem(), "");
   EXPECT_FALSE(graph.is_captured(0));
@@ -134,13 +134,14 @@ TEST_F(StepOnCuda, TheUsualShapeIsCapturedAlsoWhenASmallerOneComesFirst) {
   cuda::StepGraph graph(device);
   auto sum = at::zeros({}, options);
   const auto run = [&](int64_t size) {
-    graph.run(0, {at::full({size}, 1.0, options)},
-              [&](const std::vector<at::Tensor>& t) { sum.add_(t[0].sum()); });
+    const auto host = at::full({size}, 1.0, at::TensorOptions().dtype(c10::kDouble)).pin_memory();
+    graph.run(0, host, [&](const at::Tensor& block) { sum.add_(block.sum()); });
   };
   for (const int64_t size : {3, 8, 8, 8}) run(size);
   EXPECT_FALSE(graph.is_captured(0));
   for (const int64_t size : {8, 3, 8}) run(size);
   EXPECT_TRUE(graph.is_captured(0));
+  EXPECT_EQ(graph.num_kernels(0), 2);
   EXPECT_EQ(sum.item<double>(), 3 + 24 + 8 + 3 + 8);
 }
 #endif

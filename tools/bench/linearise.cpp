@@ -102,7 +102,7 @@ class BenchLinearise : public Command {
     const auto lr = at::full({}, 1e-3, x.options()), rho = at::zeros({}, x.options());
     optimizer.step(
         [&](bool, const Span&) {
-          parameters.zero_gradients();
+          parameters.clear_gradients();
           const at::AutoGradMode with_grad(true);
           (0.5 * (model.forward(x) - y).square().mean()).backward();
           parameters.collect_gradients(true);

@@ -81,25 +81,39 @@ class BenchTrain : public Command {
     };
     const auto step = [&](int64_t i) { experiment.run_step(i); };
     const auto read = [&](int64_t i) { experiment.read_batch(i); };
+    // On a GPU the host only gives orders; on the CPU it is the device too, so there what it decides
+    // about a step is timed alone.
+    const auto step_of_host = [&](int64_t i) {
+      if (device.is_cuda()) {
+        experiment.run_step(i);
+      } else {
+        experiment.step().prepare(experiment.indices(i), i);
+      }
+    };
     // The first step also makes what later ones find.
     step(next++ % num_full);
     operators_ = operators_of([&] { step(next++ % num_full); });
     // A GPU is given several steps before it is waited for, as in training.
     const int64_t together = device.is_cuda() ? kStepsTogether : 1;
     seconds_a_step(kWarmup * together, step);
-    std::vector<double> steps, batches;
+    std::vector<double> steps, batches, calls;
     for (int64_t i = 0; i < steps_; i += together) {
       steps.push_back(seconds_a_step(together, step));
       batches.push_back(seconds_a_step(together, read));
+      calls.push_back(wall_seconds_of([&] {
+                        for (int64_t k = 0; k < together; ++k) step_of_host(next++ % num_full);
+                      }) /
+                      static_cast<double>(together));
+      wait_for(device);
     }
-    print(summary(steps), summary(batches), static_cast<double>(batch), experiment);
+    print(summary(steps), summary(batches), summary(calls), static_cast<double>(batch), experiment);
     return 0;
   }
 
  private:
   static constexpr int64_t kWarmup = 3, kStepsTogether = 10;
 
-  void print(const Times& step, const Times& reading, double batch,
+  void print(const Times& step, const Times& reading, const Times& host, double batch,
              train::Experiment& experiment) const {
     std::cout << choice_.model.name << ", batch " << batch << ", "
               << c10::toString(experiment.compute().dtype) << " on "
@@ -110,12 +124,17 @@ class BenchTrain : public Command {
               << rounded_text(batch / step.median) << " images/s\n"
               << "  batch (gather, crop, flip, normalise)  " << rounded_text(reading.median * 1e3)
               << " ms, " << rounded_text(100 * reading.median / step.median, 2) << " % of a step\n"
+              << "  host  " << rounded_text(host.median * 1e6) << " us a step to "
+              << (experiment.compute().device.is_cuda() ? "start it" : "decide what it does")
+              << "\n"
               << "  peak memory  " << bytes_text(static_cast<double>(peak_resident_bytes()));
     const auto device_bytes = peak_device_bytes(experiment.compute().device);
     if (device_bytes > 0)
       std::cout << " on the host, " << bytes_text(static_cast<double>(device_bytes))
                 << " on the device";
     std::cout << "\n  operators a step  " << operators_ << " (without views and allocations)\n";
+    if (experiment.step().num_kernels() > 0)
+      std::cout << "  kernels in the graph of a step  " << experiment.step().num_kernels() << "\n";
     const auto problem = experiment.step().graph_problem();
     if (!problem.empty()) std::cout << "  no CUDA graph: " << problem << "\n";
   }

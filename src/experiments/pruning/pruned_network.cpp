@@ -101,7 +101,7 @@ at::Tensor PrunedNetwork::gradients(int64_t num_batches) {
   const models::FrozenStatistics frozen(subject.model.module());
   const int64_t size = experiment_.options().batch.batch_size;
   const int64_t total = std::min(num_batches * size, subject.train.labels.size(0));
-  parameters().zero_gradients();
+  parameters().clear_gradients();
   for (int64_t begin = 0; begin < total; begin += size) {
     const Span span{begin, std::min(begin + size, total)};
     const auto targets =
