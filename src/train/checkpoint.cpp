@@ -43,6 +43,20 @@ void check_model(const std::string& checkpoint, const std::string& model,
                      experiment.options().model.name, "'; use --model ", model);
 }
 
+std::vector<std::pair<std::string, at::Tensor>> copies(
+    std::vector<std::pair<std::string, at::Tensor>> tensors) {
+  for (auto& [name, tensor] : tensors) tensor = tensor.clone(at::MemoryFormat::Contiguous);
+  return tensors;
+}
+
+[[noreturn]] void fail_to_save(const RunDir& run, int64_t step, const std::exception& error) {
+  throw Error(
+      internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
+                       run.checkpoint_steps().empty()
+                           ? "; there is no older one: start the run again with --resume"
+                           : "; older checkpoints are untouched, continue with --resume"));
+}
+
 // Puts the folder `written` in the place of `target`. One that is there already was damaged.
 void put_in_place(const fs::path& written, const fs::path& target) {
   const fs::path old = target.string() + ".old";
@@ -92,31 +106,40 @@ bool is_finite(Experiment& experiment) {
   return at::stack(finite).all().item<bool>();
 }
 
-void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step) {
-  const fs::path target = run.checkpoint(step);
-  const fs::path temporary = target.string() + ".writing";
+Snapshot take_snapshot(const RunDir& run, Experiment& experiment, Recorder& recorder,
+                       int64_t step) {
+  const at::NoGradGuard no_grad;
   try {
-    fs::remove_all(temporary);
-    make_folder(temporary.string());
-    save_tensors(temporary / "model.safetensors",
-                 {experiment.named_tensors(),
-                  {{"format", "pt"}, {"model", experiment.options().model.name}}});
-    save_tensors(temporary / "state.safetensors", {state_tensors(experiment), {}});
     nlohmann::ordered_json meta;
     meta["step"] = step;
     meta["model"] = experiment.options().model.name;
     meta["is-pruned"] = experiment.parameters().mask().defined();
     meta["recorder"] = recorder.state();
-    write_file(temporary / "meta.json", meta.dump(2) + "\n");
+    return {step,
+            {copies(experiment.named_tensors()),
+             {{"format", "pt"}, {"model", experiment.options().model.name}}},
+            {copies(state_tensors(experiment)), {}},
+            meta.dump(2) + "\n"};
+  } catch (const std::exception& error) {
+    fail_to_save(run, step, error);
+  }
+}
+
+void write_checkpoint(const RunDir& run, const Recorder& recorder, const Snapshot& snapshot) {
+  const fs::path target = run.checkpoint(snapshot.step);
+  const fs::path temporary = target.string() + ".writing";
+  try {
+    fs::remove_all(temporary);
+    make_folder(temporary.string());
+    save_tensors(temporary / "model.safetensors", snapshot.model);
+    save_tensors(temporary / "state.safetensors", snapshot.state);
+    recorder.sync();
+    write_file(temporary / "meta.json", snapshot.meta);
     put_in_place(temporary, target);
   } catch (const std::exception& error) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
-    throw Error(
-        internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
-                         run.checkpoint_steps().empty()
-                             ? "; there is no older one: start the run again with --resume"
-                             : "; older checkpoints are untouched, continue with --resume"));
+    fail_to_save(run, snapshot.step, error);
   }
 }
 
