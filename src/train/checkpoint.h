@@ -27,9 +27,11 @@ struct Snapshot {
   std::string meta;         // the text of meta.json
 };
 
-/// Copies the state before the update at `step`, on its device and without waiting for it. Throws
-/// the Error of write_checkpoint() when the recorder's rows cannot be written.
-Snapshot take_snapshot(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step);
+/// Copies the state before the update at `step`, on its device and without waiting for it. The
+/// memory of an earlier `snapshot` is used again where it fits. Throws the Error of
+/// write_checkpoint() when the recorder's rows cannot be written.
+void take_snapshot(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step,
+                   Snapshot& snapshot);
 
 /// Writes a checkpoint, after the rows that it refers to. When this returns, it is on the disk
 /// under its name. Throws Error when it cannot be written; then nothing of it is left, and older

@@ -29,7 +29,7 @@ CheckpointWriter::~CheckpointWriter() {
 
 void CheckpointWriter::start(int64_t step) {
   finish();
-  snapshot_ = take_snapshot(run_, experiment_, recorder_, step);
+  take_snapshot(run_, experiment_, recorder_, step, snapshot_);
   if (experiment_.compute().device.is_cpu())
     write();
   else
@@ -62,7 +62,8 @@ void CheckpointWriter::copy_to_host() {
   for (auto* file : {&snapshot_.model, &snapshot_.state}) {
     for (auto& [name, tensor] : file->tensors) {
       on_device_.push_back(tensor);
-      tensor = tensor.to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/true);  // to pinned memory
+      tensor =
+          tensor.to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/true);  // to pinned memory
     }
   }
   copied_.emplace(device.type());
@@ -81,10 +82,7 @@ void CheckpointWriter::write() {
   });
 }
 
-// Frees the memory of a snapshot that is written, here and not in the other thread.
 void CheckpointWriter::end() {
-  writing_.wait();
-  snapshot_ = {};
   const std::string problem = writing_.get();
   if (problem.empty() || !note_) return;
   std::exchange(note_, nullptr)(problem);

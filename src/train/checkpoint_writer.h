@@ -56,7 +56,7 @@ class CheckpointWriter {
   Recorder& recorder_;
   std::vector<int64_t> spared_;
   std::function<void(const std::string&)> note_;
-  Snapshot snapshot_;                  // while `writing_` is valid, the other thread reads it
+  Snapshot snapshot_;                  // kept for its memory; the other thread reads it
   std::vector<at::Tensor> on_device_;  // what is being copied to the host
   std::optional<c10::Stream> stream_;  // of these copies
   std::optional<c10::Event> copied_;   // holds an event until writing has begun

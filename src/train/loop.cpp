@@ -86,7 +86,7 @@ void Loop::check_finite(const TrainTotals& totals) {
 
 void Loop::fail_not_finite(const char* what, int64_t step) {
   try {
-    writer_.finish();  // it may be the last good one
+    writer_.finish();                // it may be the last good one
   } catch (const std::exception&) {  // what ends the run is told first
   }
   const auto steps = run_.checkpoint_steps();
