@@ -86,8 +86,9 @@ void Loop::check_finite(const TrainTotals& totals) {
 
 void Loop::fail_not_finite(const char* what, int64_t step) {
   try {
-    writer_.finish();                // it may be the last good one
-  } catch (const std::exception&) {  // what ends the run is told first
+    writer_.finish();  // it may be the last good one
+  } catch (const std::exception&) {
+    // What ends the run is told instead.
   }
   const auto steps = run_.checkpoint_steps();
   throw Error(internal::concat("train: ", what, " not finite at step ", step, " (learning rate ",

@@ -194,6 +194,7 @@ TEST_F(CheckpointWriterTest, ARunWhoseLastCheckpointFailsIsNotDone) {
 
 TEST_F(CheckpointWriterTest, TheLastGoodCheckpointIsNamedThoughItWasBeingWritten) {
   options_.run.checkpoint_every = Step::iterations(1);
+  options_.model.hidden_width = 300;  // writing takes longer than a step
   Experiment experiment(options_);
   Hooks hooks;
   hooks.should_stop = [&, step = 0]() mutable {
