@@ -7,6 +7,7 @@
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
