@@ -2,10 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +43,28 @@ void check_model(const std::string& checkpoint, const std::string& model,
   UNLAZY_CHECK_USAGE(model == experiment.options().model.name, checkpoint,
                      ": is a checkpoint of model '", model, "', not of '",
                      experiment.options().model.name, "'; use --model ", model);
+}
+
+// Writing into new memory takes five times as long as into memory that is there.
+void copy(const std::vector<std::pair<std::string, at::Tensor>>& tensors, TensorFile& file) {
+  file.tensors.resize(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const auto& [name, tensor] = tensors[i];
+    auto& [name_there, there] = file.tensors[i];
+    name_there = name;
+    if (there.defined() && there.device() == tensor.device() && there.sizes() == tensor.sizes() &&
+        there.scalar_type() == tensor.scalar_type())
+      there.copy_(tensor);
+    else
+      there = tensor.clone(at::MemoryFormat::Contiguous);
+  }
+}
+
+[[noreturn]] void fail_to_save(const RunDir& run, int64_t step, const std::exception& error) {
+  throw Error(internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
+                               run.checkpoint_steps().empty()
+                                   ? "; there is no older one: start the run again with --resume"
+                                   : "; older checkpoints are untouched, continue with --resume"));
 }
 
 // Puts the folder `written` in the place of `target`. One that is there already was damaged.
@@ -85,38 +109,52 @@ bool is_finite(Experiment& experiment) {
   const at::NoGradGuard no_grad;
   auto tensors = experiment.named_tensors();
   for (auto& tensor : experiment.optimizer().state()) tensors.push_back(std::move(tensor));
+  // The extremes are NaN where a number is: one pass over the numbers, without memory for masks.
   std::vector<at::Tensor> finite;
   for (const auto& [name, tensor] : tensors) {
-    if (tensor.is_floating_point()) finite.push_back(at::isfinite(tensor).all());
+    if (!tensor.is_floating_point() || tensor.numel() == 0) continue;
+    const auto [least, greatest] = at::aminmax(tensor);
+    finite.push_back(at::isfinite(least));
+    finite.push_back(at::isfinite(greatest));
   }
   return at::stack(finite).all().item<bool>();
 }
 
-void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step) {
-  const fs::path target = run.checkpoint(step);
+void take_snapshot(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step,
+                   Snapshot& snapshot) {
+  const at::NoGradGuard no_grad;
+  const std::string& model = experiment.options().model.name;
+  try {
+    nlohmann::ordered_json meta;
+    meta["step"] = step;
+    meta["model"] = model;
+    meta["is-pruned"] = experiment.parameters().mask().defined();
+    meta["recorder"] = recorder.state();
+    snapshot.step = step;
+    snapshot.meta = meta.dump(2) + "\n";
+    snapshot.model.metadata = {{"format", "pt"}, {"model", model}};
+    copy(experiment.named_tensors(), snapshot.model);
+    copy(state_tensors(experiment), snapshot.state);
+  } catch (const std::exception& error) {
+    fail_to_save(run, step, error);
+  }
+}
+
+void write_checkpoint(const RunDir& run, const Recorder& recorder, const Snapshot& snapshot) {
+  const fs::path target = run.checkpoint(snapshot.step);
   const fs::path temporary = target.string() + ".writing";
   try {
     fs::remove_all(temporary);
     make_folder(temporary.string());
-    save_tensors(temporary / "model.safetensors",
-                 {experiment.named_tensors(),
-                  {{"format", "pt"}, {"model", experiment.options().model.name}}});
-    save_tensors(temporary / "state.safetensors", {state_tensors(experiment), {}});
-    nlohmann::ordered_json meta;
-    meta["step"] = step;
-    meta["model"] = experiment.options().model.name;
-    meta["is-pruned"] = experiment.parameters().mask().defined();
-    meta["recorder"] = recorder.state();
-    write_file(temporary / "meta.json", meta.dump(2) + "\n");
+    save_tensors(temporary / "model.safetensors", snapshot.model);
+    save_tensors(temporary / "state.safetensors", snapshot.state);
+    recorder.sync();
+    write_file(temporary / "meta.json", snapshot.meta);
     put_in_place(temporary, target);
   } catch (const std::exception& error) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
-    throw Error(
-        internal::concat("checkpoint: step ", step, " was not saved: ", error.what(),
-                         run.checkpoint_steps().empty()
-                             ? "; there is no older one: start the run again with --resume"
-                             : "; older checkpoints are untouched, continue with --resume"));
+    fail_to_save(run, snapshot.step, error);
   }
 }
 

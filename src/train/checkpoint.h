@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/safetensors.h"
 #include "train/experiment.h"
 #include "train/recorder.h"
 #include "train/run_dir.h"
@@ -19,10 +20,23 @@ namespace unlazy::train {
 /// Are all weights, buffers and the optimizer's state finite? Waits for the device.
 bool is_finite(Experiment& experiment);
 
-/// Writes the checkpoint of the state before the update at `step`. When this returns, it is on the
-/// disk under its name. Throws Error when it cannot be written; then nothing of it is left, and
-/// older checkpoints are not touched.
-void save_checkpoint(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step);
+/// What a checkpoint holds. It shares no memory with the run, so later steps do not change it.
+struct Snapshot {
+  int64_t step = 0;
+  TensorFile model, state;  // contiguous tensors
+  std::string meta;         // the text of meta.json
+};
+
+/// Copies the state before the update at `step`, on its device and without waiting for it. The
+/// memory of an earlier `snapshot` is used again where it fits. Throws the Error of
+/// write_checkpoint() when the recorder's rows cannot be written.
+void take_snapshot(const RunDir& run, Experiment& experiment, Recorder& recorder, int64_t step,
+                   Snapshot& snapshot);
+
+/// Writes a checkpoint, after the rows that it refers to. When this returns, it is on the disk
+/// under its name. Throws Error when it cannot be written; then nothing of it is left, and older
+/// checkpoints are not touched. Another thread may train and add rows meanwhile.
+void write_checkpoint(const RunDir& run, const Recorder& recorder, const Snapshot& snapshot);
 
 /// Loads the weights and buffers of the checkpoint in `folder`, but not the state of training.
 /// Throws Error when it belongs to another model or does not fit.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <sstream>
 
 #include "core/device.h"
@@ -12,12 +13,27 @@
 
 namespace unlazy::train {
 
+namespace {
+
+std::vector<int64_t> in_iterations(const std::vector<Step>& steps, int64_t per_epoch) {
+  std::vector<int64_t> list;
+  for (const auto& step : steps) list.push_back(step.in_iterations(per_epoch));
+  return list;
+}
+
+}  // namespace
+
 Loop::Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks& hooks)
     : experiment_(experiment),
       run_(run),
       recorder_(recorder),
       hooks_(hooks),
-      log_(run.file("log.txt"), std::ios::app) {
+      log_(run.file("log.txt"), std::ios::app),
+      checkpoint_at_(
+          in_iterations(experiment.options().run.checkpoint_at, experiment.steps_per_epoch())),
+      writer_(run, experiment, recorder, checkpoint_at_, [&hooks](const std::string& problem) {
+        if (hooks.on_line) hooks.on_line("note: " + problem);
+      }) {
   UNLAZY_CHECK(log_.good(), run.file("log.txt"),
                ": cannot be opened for writing; is it a folder, or may it not be written to?");
   const auto& o = experiment.options();
@@ -28,7 +44,6 @@ Loop::Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks&
                              std::max<int64_t>(1, every.in_iterations(per_epoch))});
   }
   checkpoint_every_ = std::max<int64_t>(1, o.run.checkpoint_every.in_iterations(per_epoch));
-  for (const auto& at : o.run.checkpoint_at) checkpoint_at_.push_back(at.in_iterations(per_epoch));
 }
 
 Outcome Loop::run(std::optional<int64_t> start) {
@@ -42,6 +57,7 @@ Outcome Loop::run(std::optional<int64_t> start) {
     const Stopwatch watch;
     experiment_.run_step(step);
     step_seconds_ += watch.seconds();
+    writer_.poll();
     note_graph_problem();
     images_ += experiment_.batch_size(step);
     const int64_t next = step + 1;
@@ -51,8 +67,12 @@ Outcome Loop::run(std::optional<int64_t> start) {
     if (next % checkpoint_every_ == 0 || next == end || is_stopping || is_checkpoint_wanted(next)) {
       checkpoint(next);
     }
-    if (is_stopping && next < end) return Outcome::kInterrupted;
+    if (is_stopping && next < end) {
+      writer_.finish();
+      return Outcome::kInterrupted;
+    }
   }
+  writer_.finish();  // what is done has its last checkpoint
   run_.mark_done();
   return Outcome::kDone;
 }
@@ -61,11 +81,16 @@ bool Loop::is_checkpoint_wanted(int64_t step) const {
   return std::find(checkpoint_at_.begin(), checkpoint_at_.end(), step) != checkpoint_at_.end();
 }
 
-void Loop::check_finite(const TrainTotals& totals) const {
+void Loop::check_finite(const TrainTotals& totals) {
   if (totals.first_bad_step >= 0) fail_not_finite("the loss is", totals.first_bad_step);
 }
 
-void Loop::fail_not_finite(const char* what, int64_t step) const {
+void Loop::fail_not_finite(const char* what, int64_t step) {
+  try {
+    writer_.finish();  // it may be the last good one
+  } catch (const std::exception&) {
+    // What ends the run is told instead.
+  }
   const auto steps = run_.checkpoint_steps();
   throw Error(internal::concat("train: ", what, " not finite at step ", step, " (learning rate ",
                                number_text(experiment_.schedule().lr(step)), "); ",
@@ -194,12 +219,7 @@ void Loop::checkpoint(int64_t step) {
   check_finite(experiment_.step().totals());
   // The loss of a step is that before its update.
   if (!is_finite(experiment_)) fail_not_finite("an update left weights that are", step - 1);
-  save_checkpoint(run_, experiment_, recorder_, step);
-  const auto problem =
-      prune_checkpoints(run_, experiment_.options().run.keep_checkpoints, checkpoint_at_);
-  if (problem.empty() || has_noted_removal_) return;
-  has_noted_removal_ = true;
-  if (hooks_.on_line) hooks_.on_line("note: " + problem);
+  writer_.start(step);
 }
 
 }  // namespace unlazy::train

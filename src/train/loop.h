@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "train/checkpoint_writer.h"
 #include "train/experiment.h"
 #include "train/recorder.h"
 #include "train/run_dir.h"
@@ -41,15 +42,17 @@ class Loop {
   Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks& hooks);
   /// Trains from `start`, the step of the checkpoint that was loaded, or from the experiment's
   /// first step, and marks the run as done. When interrupted, it writes a checkpoint first. Throws
-  /// Error naming the step and the learning rate when the loss or the weights are not finite.
-  /// Checkpoints only hold finite states.
+  /// Error naming the step and the learning rate when the loss or the weights are not finite, and
+  /// the Error of a checkpoint that could not be written, which may be some steps old. Checkpoints
+  /// only hold finite states. A normal end has waited for the last one to be on the disk; after an
+  /// Error the destructor waits for it.
   Outcome run(std::optional<int64_t> start);
 
  private:
   bool is_checkpoint_wanted(int64_t step) const;
   bool is_due(int64_t step, int64_t every) const;
-  void check_finite(const TrainTotals& totals) const;
-  [[noreturn]] void fail_not_finite(const char* what, int64_t step) const;
+  void check_finite(const TrainTotals& totals);
+  [[noreturn]] void fail_not_finite(const char* what, int64_t step);
   void note_graph_problem();
   double waited_seconds();
   void report_progress(int64_t step);
@@ -72,10 +75,11 @@ class Loop {
   int64_t measure_every_, checkpoint_every_;
   std::vector<Measurement> measurements_;
   std::vector<int64_t> checkpoint_at_;
+  CheckpointWriter writer_;
   double step_seconds_ = 0;  // spent in steps, without what happens between them
   int64_t start_ = 0, images_ = 0;
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
-  bool has_noted_removal_ = false, has_noted_graph_ = false;
+  bool has_noted_graph_ = false;
 };
 
 }  // namespace unlazy::train

@@ -74,8 +74,6 @@ void Recorder::flush() {
 
 nlohmann::ordered_json Recorder::state() {
   flush();
-  sync_file(metrics_path_);
-  sync_file(events_path_);
   nlohmann::ordered_json state;
   state["metrics-bytes"] = fs::file_size(metrics_path_);
   state["events-bytes"] = fs::file_size(events_path_);
@@ -83,6 +81,11 @@ nlohmann::ordered_json Recorder::state() {
   for (const auto& [name, smoothed] : smoothed_)
     state["smoothed"][name] = {number_text(smoothed.sum), number_text(smoothed.weight)};
   return state;
+}
+
+void Recorder::sync() const {
+  sync_file(metrics_path_);
+  sync_file(events_path_);
 }
 
 void Recorder::restore(const nlohmann::ordered_json& state, int64_t step,

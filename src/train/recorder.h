@@ -29,9 +29,12 @@ class Recorder {
   /// Makes the added rows readable. Throws Error when the disk is full.
   void flush();
 
-  /// The recorder's part of a checkpoint. Both files are flushed to the disk before this returns,
-  /// so a checkpoint never refers to rows that a power failure could remove.
+  /// The recorder's part of a checkpoint. Makes the added rows readable, as flush() does.
   nlohmann::ordered_json state();
+  /// Flushes both files to the disk. To be called after state() and before the checkpoint gets its
+  /// name, so that it never refers to rows that a power failure could remove. Another thread may
+  /// add rows meanwhile.
+  void sync() const;
   /// Goes back to a checkpoint of `step`: cuts off rows written after it. If files have lost rows
   /// since, continues from the rows that are there and tells `note`. Throws Error when metrics.csv
   /// is not the table of a run.
