@@ -58,7 +58,8 @@ class LinearisedRun {
     }
     record(experiment_.end());
     save();
-    recorder_.state();  // the rows are on the disk before DONE is
+    recorder_.flush();
+    recorder_.sync();  // the rows are on the disk before DONE is
     run_.mark_done();
     return train::Outcome::kDone;
   }
