@@ -35,8 +35,7 @@ void launch_sums(const NormGradientArguments& a, cudaStream_t stream) {
 template <class T, int width, NormMask mask>
 void launch_gradient(const NormGradientArguments& a, cudaStream_t stream) {
   const auto layout = norm_map_layout(a.shape.rows, a.shape.channels, width);
-  norm_gradient_kernel<T, width, mask>
-      <<<grid(layout), kNormThreads, 0, stream>>>(a, layout.lanes);
+  norm_gradient_kernel<T, width, mask><<<grid(layout), kNormThreads, 0, stream>>>(a, layout.lanes);
 }
 
 }  // namespace

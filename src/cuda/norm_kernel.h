@@ -145,8 +145,7 @@ UNLAZY_HOST_DEVICE inline void norm_finish(const double sums[2], float pivot,
   if (a.running_mean == nullptr) return;
   const double keep = 1 - a.momentum;
   const double unbiased = variance * rows / (rows - 1);
-  a.running_mean[channel] =
-      static_cast<float>(keep * a.running_mean[channel] + a.momentum * mean);
+  a.running_mean[channel] = static_cast<float>(keep * a.running_mean[channel] + a.momentum * mean);
   a.running_var[channel] =
       static_cast<float>(keep * a.running_var[channel] + a.momentum * unbiased);
 }

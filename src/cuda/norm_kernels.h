@@ -10,7 +10,10 @@
 #include "core/bf16_bits.h"
 #include "cuda/norm_kernel.h"
 
+// Without a name, since tests compile these kernels for the CPU into a program that may hold those
+// of the device, too.
 namespace unlazy::cuda {
+namespace {
 
 /// Where a thread begins and how far it goes on.
 struct NormPlace {
@@ -221,8 +224,8 @@ __global__ void __launch_bounds__(kNormThreads)
         if (at >= rows) break;
         NormPack<T, width> masked;
         for (int i = 0; i < width; ++i) {
-          const float g = norm_masked<T, mask>(dy[u].values[i], x[u].values[i], y[u].values[i],
-                                               affine[i]);
+          const float g =
+              norm_masked<T, mask>(dy[u].values[i], x[u].values[i], y[u].values[i], affine[i]);
           narrow(g, &masked.values[i]);
           first[i] += g;
           second[i] = fmaf(g, widen(x[u].values[i]) - affine[i].mean, second[i]);
@@ -274,4 +277,5 @@ __global__ void __launch_bounds__(kNormThreads)
   }
 }
 
+}  // namespace
 }  // namespace unlazy::cuda
