@@ -17,13 +17,13 @@
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <exception>
-#include <iostream>
 #include <map>
 #include <mutex>
 #include <string>
@@ -222,8 +222,8 @@ bool norm_kernels_agree(const c10::Device& device) {
   }
   const std::string problem = disagreement(device);
   if (!problem.empty()) {
-    std::cerr << "unlazy: fused normalisation is off on " << device.str() << ": " << problem
-              << '\n';
+    // LibTorch's handler of warnings prints it, or gives it to a program that sets another.
+    TORCH_WARN("fused normalisation is off on ", device.str(), ": ", problem);
   }
   const std::lock_guard lock(mutex);
   return states()[device.index()].agree = problem.empty();

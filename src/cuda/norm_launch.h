@@ -9,7 +9,7 @@
 namespace unlazy::cuda {
 
 /// Do the kernels work on this device? The first time they are compared with ATen's operators on
-/// small problems, and a line on stderr says so when they differ or cannot be launched. While a
+/// small problems; LibTorch's warning says so when they differ or cannot be launched. While a
 /// graph is captured for which nobody asked before: no. An access outside of memory still ends the
 /// program, since CUDA gives up the device then. Must be true before the functions below are used.
 bool norm_kernels_agree(const c10::Device& device);
