@@ -63,7 +63,8 @@ bool can_fuse_on_cuda(const at::Tensor& x, const BatchNormTensors& norm) {
       return false;
     }
   }
-  return norm.num_batches_tracked.device() == x.device() && cuda::norm_kernels_agree(x.device());
+  const auto& count = norm.num_batches_tracked;
+  return (!count.defined() || count.device() == x.device()) && cuda::norm_kernels_agree(x.device());
 }
 
 at::Tensor fused_batch_norm_train_on_cuda(const at::Tensor& x, const at::Tensor& residual,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "core/bf16_bits.h"
 #include "cuda/norm_kernel.h"
@@ -34,7 +35,16 @@ __device__ inline NormPack<T, width> norm_load(const void* matrix, int64_t place
 }
 template <class T, int width>
 __device__ inline void norm_store(const NormPack<T, width>& pack, void* matrix, int64_t place) {
-  *reinterpret_cast<NormPack<T, width>*>(static_cast<T*>(matrix) + place) = pack;
+  auto* out = reinterpret_cast<NormPack<T, width>*>(static_cast<T*>(matrix) + place);
+#ifdef __CUDA_ARCH__
+  if constexpr (sizeof pack == sizeof(uint4)) {  // nvcc would store a pack value by value
+    uint4 bits;
+    memcpy(&bits, &pack, sizeof bits);
+    __stwb(reinterpret_cast<uint4*>(out), bits);
+    return;
+  }
+#endif
+  *out = pack;
 }
 
 /// Merges two sums a channel over the block and then over all blocks. True for the threads of the
