@@ -16,6 +16,7 @@
 #include "core/bf16_bits.h"
 #include "core/error.h"
 #include "core/simd.h"
+#include "models/fused_norm_cuda.h"
 
 namespace unlazy::models {
 namespace {
@@ -278,10 +279,7 @@ class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
-    // Gradients are recorded in here only for a second derivative, which would silently be zero.
-    UNLAZY_CHECK(!at::GradMode::is_enabled(),
-                 "fused norm: cannot be differentiated twice; hold models::PlainOperators during "
-                 "the forward pass");
+    check_once_differentiated();
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3],
                &invstd = saved[4];
@@ -323,31 +321,43 @@ class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
 };
 
 bool is_served(const at::Tensor& t) {
-  return t.is_cpu() && (t.scalar_type() == c10::kFloat || t.scalar_type() == c10::kBFloat16) &&
-         t.dim() == 4 && t.is_contiguous(at::MemoryFormat::ChannelsLast) &&
-         !t._fw_grad(/*level=*/0).defined();
+  return (t.is_cpu() || t.is_cuda()) &&
+         (t.scalar_type() == c10::kFloat || t.scalar_type() == c10::kBFloat16) && t.dim() == 4 &&
+         t.is_contiguous(at::MemoryFormat::ChannelsLast) && !t._fw_grad(/*level=*/0).defined();
 }
 
 }  // namespace
 
 bool can_fuse(const at::Tensor& x, const at::Tensor& residual, const BatchNormTensors& norm) {
-  if (!is_served(x) || x.size(1) > kMaxChannels || x.numel() < 2 * x.size(1)) return false;
+  if (!is_served(x) || x.numel() < 2 * x.size(1)) return false;
   if (residual.defined() && (!is_served(residual) || residual.scalar_type() != x.scalar_type() ||
-                             residual.sizes() != x.sizes())) {
+                             residual.sizes() != x.sizes() || residual.device() != x.device())) {
     return false;
   }
-  return norm.weight.defined() && norm.weight.scalar_type() == c10::kFloat &&
-         !norm.weight._fw_grad(0).defined();
+  if (!norm.weight.defined() || norm.weight.scalar_type() != c10::kFloat ||
+      norm.weight._fw_grad(0).defined()) {
+    return false;
+  }
+  return x.is_cuda() ? can_fuse_on_cuda(x, norm) : x.size(1) <= kMaxChannels;
+}
+
+void check_once_differentiated() {
+  UNLAZY_CHECK(!at::GradMode::is_enabled(),
+               "fused norm: cannot be differentiated twice; hold models::PlainOperators during "
+               "the forward pass");
 }
 
 at::Tensor fused_batch_norm_train(const at::Tensor& x, const at::Tensor& residual,
                                   const BatchNormTensors& norm, bool relu) {
+  if (x.is_cuda()) return fused_batch_norm_train_on_cuda(x, residual, norm, relu);
+  if (norm.num_batches_tracked.defined() && norm.momentum != 0) norm.num_batches_tracked.add_(1);
   return FusedBatchNorm::apply(x, residual.defined() ? std::optional(residual) : std::nullopt,
                                norm.weight, norm.bias, norm, relu);
 }
 
 at::Tensor fused_batch_norm_eval(const at::Tensor& x, const at::Tensor& residual,
                                  const BatchNormTensors& norm, bool relu) {
+  if (x.is_cuda()) return fused_batch_norm_eval_on_cuda(x, residual, norm, relu);
   at::NoGradGuard no_grad;
   const auto channels = static_cast<size_t>(x.size(1));
   std::vector<float> invstd(channels);

@@ -64,12 +64,13 @@ at::Tensor NormImpl::forward(const at::Tensor& x, const at::Tensor& residual, bo
                      x.sizes(),
                      ": a batch, or its last part, is a single image; use --drop-last or "
                      "another --batch (for statistics that are collected anew: --eval-batch)");
-  if (is_training_batch && momentum_ != 0) num_batches_tracked.add_(1);
-  const BatchNormTensors tensors{weight, bias, running_mean, running_var, momentum_, kEps};
+  const BatchNormTensors tensors{weight,    bias, running_mean, running_var, num_batches_tracked,
+                                 momentum_, kEps};
   if (kind_ == "batch" && plain_operators == 0 && can_fuse(x, residual, tensors)) {
     if (is_training()) return fused_batch_norm_train(x, residual, tensors, relu);
     if (!at::GradMode::is_enabled()) return fused_batch_norm_eval(x, residual, tensors, relu);
   }
+  if (is_training_batch && momentum_ != 0) num_batches_tracked.add_(1);
   auto y = normalize(x);
   if (residual.defined()) y = y + residual;
   return relu ? at::relu(y) : y;

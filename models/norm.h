@@ -45,7 +45,7 @@ class NormImpl : public torch::nn::Module {
 TORCH_MODULE(Norm);
 
 /// While one of these lives, norm layers of this thread use operators that have more derivatives
-/// than the fused CPU kernel. If several are nested, the most demanding one counts.
+/// than the fused kernels. If several are nested, the most demanding one counts.
 class PlainOperators {
  public:
   enum class Derivatives {
