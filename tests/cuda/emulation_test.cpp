@@ -35,8 +35,7 @@ std::vector<int> sums() {
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int>(i * i);
   for (const auto order : {Order::kUp, Order::kDown, Order::kShuffled}) {
     int sum = 0;
-    run_kernel({{3}, {kThreads}, order, 7},
-               [&] { sum_kernel<kHasBarrier>(values.data(), &sum); });
+    run_kernel({{3}, {kThreads}, order, 7}, [&] { sum_kernel<kHasBarrier>(values.data(), &sum); });
     results.push_back(sum);
   }
   return results;
@@ -57,9 +56,7 @@ TEST(CudaEmulation, BarriersOrderTheThreads) {
   EXPECT_EQ(sums<true>(), (std::vector<int>{kSum, kSum, kSum}));
 }
 
-TEST(CudaEmulation, AMissingBarrierIsSeen) {
-  EXPECT_NE(sums<false>(), sums<true>());
-}
+TEST(CudaEmulation, AMissingBarrierIsSeen) { EXPECT_NE(sums<false>(), sums<true>()); }
 
 TEST(CudaEmulation, ABarrierThatSomeThreadsPassBySkippingItIsAnError) {
   EXPECT_THROW(run_kernel({{1}, {kThreads}}, [] { uneven_kernel(); }), Error);
@@ -72,7 +69,7 @@ TEST(CudaEmulation, Bf16RoundsToNearestAndTiesToEven) {
     return widen(bits);
   };
   EXPECT_EQ(rounded(1.0f), 1.0f);
-  EXPECT_EQ(rounded(1.0f + 0x1p-8f), 1.0f);             // a tie, to even
+  EXPECT_EQ(rounded(1.0f + 0x1p-8f), 1.0f);                // a tie, to even
   EXPECT_EQ(rounded(1.0f + 3 * 0x1p-8f), 1.0f + 0x1p-6f);  // a tie, to even
   EXPECT_EQ(rounded(1.0f + 0x1.8p-8f), 1.0f + 0x1p-7f);
   EXPECT_NE(rounded(__builtin_nanf("")), rounded(__builtin_nanf("")));
