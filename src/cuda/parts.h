@@ -17,7 +17,8 @@ struct Part {
 
 inline constexpr Part kStepGraphPart = {"whole-step graph", "NVIDIA H200"};
 inline constexpr Part kAugmentPart = {"augmentation kernel", "NVIDIA H200"};
-inline constexpr std::array kParts = {kStepGraphPart, kAugmentPart};
+inline constexpr Part kUpdatePart = {"fused update of sgd and sam", ""};
+inline constexpr std::array kParts = {kStepGraphPart, kAugmentPart, kUpdatePart};
 
 /// What the parts were built for, as CMake's list with commas: "80-real,90-real,100"; empty where
 /// they are not in this build.

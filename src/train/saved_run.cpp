@@ -119,6 +119,10 @@ void note_untried_parts(const Experiment& experiment, const Hooks& hooks) {
   if (!experiment.compute().device.is_cuda()) return;
   std::vector<cuda::Part> used = {cuda::kAugmentPart};
   if (experiment.options().run.cuda_graph) used.push_back(cuda::kStepGraphPart);
+  const auto& optimizer = experiment.options().optimizer;
+  const bool is_sharp = optim::is_sharpness_aware(optimizer.name);
+  if (optimizer.name == "sam" || (is_sharp ? optimizer.sharpness.base : optimizer.name) == "sgd")
+    used.push_back(cuda::kUpdatePart);
   const auto note = cuda::untried_note(used);
   if (!note.empty()) say(hooks, "note: " + note);
 }
