@@ -134,9 +134,12 @@ configure() {
   if command -v ccache >/dev/null; then
     flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
-  if ! command -v nvcc >/dev/null && [ -x "$libtorch/../nvidia/cu13/bin/nvcc" ]; then
-    export CUDACXX=$libtorch/../nvidia/cu13/bin/nvcc
-  fi
+  local nvcc
+  for nvcc in "$libtorch/../nvidia/cu13/bin/nvcc" /usr/local/cuda/bin/nvcc; do
+    if [ -z "${CUDACXX:-}" ] && ! command -v nvcc >/dev/null && [ -x "$nvcc" ]; then
+      export CUDACXX=$nvcc
+    fi
+  done
   cmake --preset release "${flags[@]}" >build-configure.log 2>&1 || { cat build-configure.log; die "cmake failed"; }
   mv build-configure.log build/configure.log
   grep -E '^-- (CUDA:|Found LibTorch)' build/configure.log || true

@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/format.h"
 #include "core/version.h"
+#include "cuda/parts.h"
 #include "data/places.h"
 
 namespace unlazy::tools {
@@ -65,6 +66,9 @@ class Info : public Command {
     print_row("memory",
               bytes_text(memory("MemTotal")) + ", " + bytes_text(memory("MemAvailable")) + " free");
     print_row("CUDA", cuda_state());
+    const auto parts =
+        cuda::part_lines({cuda::kParts.begin(), cuda::kParts.end()}, cuda::architectures());
+    for (size_t i = 0; i < parts.size(); ++i) print_row(i == 0 ? "CUDA parts" : "", parts[i]);
     print_row("device", compute.device.str());
     print_row("precision", precision_name(compute.dtype));
     const auto sources = data::found_sources();

@@ -65,6 +65,10 @@ class FlatParameters {
   /// [num_weights] bool, true where a weight is kept; undefined without a mask.
   const at::Tensor& mask() const { return mask_; }
 
+  /// [num_low_precision] what publish() writes besides the values; undefined where it writes no
+  /// copy. For kernels that do its work, with mask(), in a pass of their own.
+  at::Tensor published() const { return is_low_precision_ ? shadow_ : at::Tensor(); }
+
   int64_t size() const { return values_.numel(); }
   int64_t num_weights() const { return num_weights_; }
   const std::vector<Segment>& segments() const { return segments_; }

@@ -19,6 +19,7 @@ class GradientStep : public Optimizer {
     const auto lr = inputs.lr.is_cuda() ? inputs.lr.to(c10::kFloat) : inputs.lr;
     const int64_t decayed =
         options_.decay == "weights" ? parameters_.num_weights() : parameters_.size();
+    if (update_in_one_pass(decayed, inputs.lr)) return;
     if (decayed > 0) update({0, decayed}, options_.weight_decay, lr);
     if (decayed < parameters_.size()) update({decayed, parameters_.size()}, 0, lr);
     parameters_.publish();
@@ -27,6 +28,9 @@ class GradientStep : public Optimizer {
  protected:
   /// Called once per step, before the updates.
   virtual void begin_step() {}
+  /// Updates all parameters, with weight decay on the first `decayed`, and publishes them; or does
+  /// nothing and returns false, where there is no kernel that does.
+  virtual bool update_in_one_pass(int64_t /*decayed*/, const at::Tensor& /*lr*/) { return false; }
   /// Updates these positions of the flat buffers.
   virtual void update(const Span& places, double weight_decay, const at::Tensor& lr) = 0;
 

@@ -2,7 +2,8 @@
 //   g <- clip(gradient) + weight_decay * w
 //   v <- momentum * v + g
 //   w <- w - lr * (v, or g + momentum * v for Nesterov, or g without momentum)
-// One fused pass over the flat buffers, or two when only the weights are decayed.
+// One fused pass over the flat buffers, or two when only the weights are decayed. On a GPU one pass
+// of our own, which also publishes the result (cuda/update_launch.h).
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty.h>
@@ -10,6 +11,10 @@
 
 #include "core/error.h"
 #include "optim/gradient_step.h"
+
+#ifdef UNLAZY_HAS_CUDA
+#include "cuda/update_launch.h"
+#endif
 
 namespace unlazy::optim {
 namespace {
@@ -21,6 +26,10 @@ class Sgd : public GradientStep {
     UNLAZY_CHECK_USAGE(!options.nesterov || options.momentum > 0,
                        "sgd: --nesterov needs --momentum above 0");
     if (options.momentum > 0) velocity_ = parameters.zeros_like_values();
+#ifdef UNLAZY_HAS_CUDA
+    const auto device = parameters.values().device();
+    has_kernel_ = device.is_cuda() && cuda::updates_agree(device);
+#endif
   }
 
   std::vector<std::pair<std::string, at::Tensor>> state() override {
@@ -29,6 +38,17 @@ class Sgd : public GradientStep {
   }
 
  private:
+#ifdef UNLAZY_HAS_CUDA
+  bool update_in_one_pass(int64_t decayed, const at::Tensor& lr) override {
+    if (!has_kernel_ || !lr.is_cuda()) return false;
+    cuda::sgd_update({parameters_.values(), parameters_.gradients(), velocity_, parameters_.mask(),
+                      parameters_.published()},
+                     {options_.weight_decay, options_.momentum, options_.nesterov, decayed}, lr);
+    return true;
+  }
+  bool has_kernel_ = false;
+#endif
+
   void update(const Span& places, double weight_decay, const at::Tensor& lr) override {
     std::vector<at::Tensor> velocity;
     if (velocity_.defined()) velocity.push_back(places.of(velocity_));

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <torch/nn/module.h>
+
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -12,6 +14,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/version.h"
+#include "cuda/parts.h"
 #include "train/checkpoint.h"
 #include "train/recorder.h"
 #include "train/run_dir.h"
@@ -111,6 +114,23 @@ std::string description(Experiment& experiment) {
 
 void say(const Hooks& hooks, const std::string& line) {
   if (hooks.on_line) hooks.on_line(line);
+}
+
+// Says which parts of this run no GPU has run so far.
+void note_untried_parts(Experiment& experiment, const Hooks& hooks) {
+  if (!experiment.compute().device.is_cuda()) return;
+  std::vector<cuda::Part> used = {cuda::kAugmentPart, cuda::kAccountPart, cuda::kCheckpointPart};
+  if (experiment.options().run.cuda_graph) used.push_back(cuda::kStepGraphPart);
+  const auto& optimizer = experiment.options().optimizer;
+  const bool is_sharp = optim::is_sharpness_aware(optimizer.name);
+  if (optimizer.name == "sam" || (is_sharp ? optimizer.sharpness.base : optimizer.name) == "sgd")
+    used.push_back(cuda::kUpdatePart);
+  const auto buffers = experiment.model().module().named_buffers().keys();
+  if (std::any_of(buffers.begin(), buffers.end(),
+                  [](const std::string& name) { return name.ends_with("running_mean"); }))
+    used.push_back(cuda::kNormPart);
+  const auto note = cuda::untried_note(used);
+  if (!note.empty()) say(hooks, "note: " + note);
 }
 
 // Where a run that is there goes on: its newest checkpoint, or its start.
@@ -285,6 +305,7 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
                ": was begun by another process meanwhile; repeat the command");
   if (o.resume && !is_there) say(hooks, "note: " + o.out + " holds no run yet: starting one");
   say(hooks, description(experiment));
+  note_untried_parts(experiment, hooks);
   if (!is_there) run.begin(config_of_run(experiment, kCommand));
   if (is_there) run.go_on();
   Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
