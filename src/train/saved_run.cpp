@@ -1,7 +1,6 @@
 #include "train/saved_run.h"
 
 #include <ATen/Parallel.h>
-
 #include <torch/nn/module.h>
 
 #include <algorithm>
