@@ -130,6 +130,7 @@ TEST(CudaUpdate, SgdIsRightForOddSizes) {
       const Flat own(size);
       fused_sgd<float>(own, rule, 0.1f, launch);
       EXPECT_TRUE(at::equal(own.shadow, fused.shadow)) << size;
+      EXPECT_EQ(own.shadow[own.num_low].item<float>(), 7) << size;
     }
   }
 }
