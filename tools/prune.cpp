@@ -1,14 +1,13 @@
-// unlazy prune: accuracy against remaining weights, of one run or several, or everything that
-// Figure 1c needs.
-#include <algorithm>
+// unlazy prune: accuracy against remaining weights, of one run, or of several side by side as in
+// Figure 1c.
 #include <iostream>
 
 #include "command.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "drawn.h"
-#include "experiments/figure1c.h"
 #include "experiments/pruning/curve.h"
+#include "experiments/pruning/protocol.h"
 #include "experiments/pruning_comparison.h"
 #include "hooks.h"
 #include "train/saved_run.h"
@@ -29,7 +28,7 @@ struct Choice {
   std::string preset;
   std::vector<std::string> runs;
   experiments::PruneOptions prune;
-  experiments::Figure1cOptions figure;
+  std::vector<std::string> protocols;
   train::TrainOptions train;
   Options options;
 
@@ -42,12 +41,19 @@ struct Choice {
         {"Runs",
          {{.name = "runs",
            .target = &runs,
-           .help = "Folders of several runs, whose curves are compared in one picture; runs that "
-                   "differ only in the seed are drawn as one band.",
+           .help = "Folders of several runs, or of a sweep, whose curves are compared in one "
+                   "picture; runs that differ only in the seed are drawn as one band.",
            .role = Role::kPart,
            .is_common = true},
-          preset_option(preset, "prune")}},
-        experiments::describe(figure)};
+          {.name = "protocols",
+           .target = &protocols,
+           .help = "With --runs: prune each run by every one of these, one panel each; empty: by "
+                   "--protocol alone.",
+           .choices = experiments::panel_protocols(),
+           .role = Role::kPart,
+           .only_for = {{"runs", {}}},
+           .is_common = true},
+          preset_option(preset, "prune")}}};
     for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
     for (auto& table : train::describe(train)) list.push_back(std::move(table));
     return list;
@@ -61,12 +67,6 @@ struct Choice {
     if (!prune.run.empty()) train = train::options_of(prune.run);
     const auto words = options.parse(arguments);
     if (!run.empty()) prune.run = run;
-    if (!figure.noise_rates.empty()) {
-      // Each run of the sweep has its own rate. One of them stands for all here.
-      train.noise.rate = *std::max_element(figure.noise_rates.begin(), figure.noise_rates.end());
-      if (train.noise.rate == 0) train.noise.kind = "none";
-      if (train.noise.rate > 0 && train.noise.kind == "none") train.noise.kind = "flip";
-    }
     return words;
   }
 
@@ -91,8 +91,7 @@ class Prune : public Command {
            "--checkpoint-at 500it)\n"
            "  unlazy prune --weights model.safetensors --model resnet18 --precision fp32\n"
            "  unlazy prune --runs runs/tau* --out runs/compare   one picture of several runs\n"
-           "  unlazy prune --preset fig1c-quick                  trains, prunes and draws Figure "
-           "1c";
+           "  unlazy prune --runs runs/sweep --protocols one-shot,imp --out runs/compare";
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
@@ -102,13 +101,11 @@ class Prune : public Command {
 
   int run(const std::vector<std::string>& words) override {
     const auto& c = choice_;
-    const bool is_sweep = !c.figure.noise_rates.empty();
-    UNLAZY_CHECK_USAGE(
-        (c.prune.run.empty() ? 0 : 1) + (c.runs.empty() ? 0 : 1) + (is_sweep ? 1 : 0) <= 1,
-        "prune: --run, --runs and --noise-rates exclude each other");
+    UNLAZY_CHECK_USAGE(c.prune.run.empty() || c.runs.empty(),
+                       "prune: --run and --runs exclude each other");
     if (!c.runs.empty()) return compare(words);
     refuse_words("prune", words);
-    return is_sweep ? make_figure() : make_curve();
+    return make_curve();
   }
 
  private:
@@ -123,41 +120,46 @@ class Prune : public Command {
 
   // The shell makes several words of --runs runs/tau*: the first is the flag's value.
   int compare(const std::vector<std::string>& words) {
-    auto runs = choice_.runs;
-    runs.insert(runs.end(), words.begin(), words.end());
+    auto folders = choice_.runs;
+    folders.insert(folders.end(), words.begin(), words.end());
+    std::vector<std::string> runs;
+    for (const auto& folder : folders) {
+      for (auto& run : train::runs_in(folder)) runs.push_back(std::move(run));
+    }
     const auto out = choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune));
     check_writable(out);
     const Interrupt interrupt;
     std::vector<PruningCurve> curves;
     for (const auto& run : runs) {
-      Choice choice;
-      choice.parse(arguments_, run);
-      choice.train.run.out = experiments::default_out(choice.train, choice.prune);
-      const auto& folder = choice.train.run.out;
-      std::cout << folder << "\n";
-      // A curve that is there is a part of the comparison.
-      choice.train.run.resume = !choice.train.run.overwrite;
-      auto result =
-          experiments::make_pruning_curve(choice.train, choice.prune, hooks_for(interrupt));
-      if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
-      curves.push_back(std::move(result.curve));
+      for (const auto& panel : panels()) {
+        auto result = compared_curve(run, panel, interrupt);
+        if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
+        curves.push_back(std::move(result.curve));
+      }
     }
     finish(out, curves);
     return 0;
   }
 
-  int make_figure() {
-    UNLAZY_CHECK_USAGE(choice_.train.run.weights.empty(),
-                       "prune: --noise-rates trains the networks itself; leave out --weights");
-    const Interrupt interrupt;
-    const auto out =
-        choice_.out("runs/" + (choice_.preset.empty() ? std::string("fig1c") : choice_.preset));
-    check_writable(out);
-    const auto result = experiments::make_figure1c(choice_.figure, choice_.train, choice_.prune,
-                                                   out, hooks_for(interrupt));
-    if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
-    report_comparison(out, "fig1c", result.curves);
-    return 0;
+  // Those of --protocols; one without a name when --protocol is all there is.
+  std::vector<std::string> panels() const {
+    return choice_.protocols.empty() ? std::vector<std::string>{""} : choice_.protocols;
+  }
+
+  // A curve that is there is a part of the comparison.
+  experiments::CurveResult compared_curve(const std::string& run, const std::string& panel,
+                                          const Interrupt& interrupt) {
+    Choice choice;
+    choice.parse(arguments_, run);
+    std::vector<std::string> series;  // the protocols that read the options between them
+    for (const auto& other : choice_.protocols)
+      series.push_back(experiments::with_panel(choice_.prune, other).protocol);
+    if (!panel.empty()) choice.prune = experiments::with_panel(choice.prune, panel);
+    choice.train.run.out = experiments::default_out(choice.train, choice.prune);
+    choice.train.run.resume = !choice.train.run.overwrite;
+    std::cout << choice.train.run.out << std::endl;
+    return experiments::make_pruning_curve(choice.train, choice.prune, hooks_for(interrupt),
+                                           series);
   }
 
   static void finish(const std::string& out, const std::vector<PruningCurve>& curves) {

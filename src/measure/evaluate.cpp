@@ -8,6 +8,7 @@
 #include "core/span.h"
 #include "measure/evaluation_mode.h"
 #include "measure/measurement.h"
+#include "models/frozen_statistics.h"
 
 namespace unlazy::measure {
 namespace {
@@ -39,6 +40,26 @@ Evaluation evaluate(const Subject& subject, const LabelledReader& split) {
 
 std::vector<Value> measure_test(const Subject& subject) {
   return named("test", evaluate(subject, subject.test));
+}
+
+void recalibrate(const Subject& subject, int64_t samples, c10::ScalarType dtype) {
+  const int64_t all = subject.train.labels.size(0);
+  const int64_t count = samples > 0 ? std::min(samples, all) : all;
+  // The last batch takes a single sample that would be left over: BatchNorm may refuse it.
+  const int64_t size = subject.batch_size;
+  const int64_t num_batches = std::max<int64_t>(1, (count + size - 2) / size);
+  models::recalibrate(subject.model, num_batches, [&](int64_t i) {
+    const int64_t end = i + 1 == num_batches ? count : (i + 1) * size;
+    return subject.train.reader.training_batch(data::range(i * size, end), /*step=*/i).to(dtype);
+  });
+}
+
+std::vector<Value> measure_test_recalibrated(const Subject& subject) {
+  const SavedBuffers saved(subject.model.module());
+  recalibrate(subject, subject.probe.statistics_samples, subject.parameters.compute_dtype());
+  auto values = named("test", evaluate(subject, subject.test));
+  for (auto& value : values) value.name += "_recalibrated";
+  return values;
 }
 
 std::vector<Value> measure_train_set(const Subject& subject) {

@@ -12,7 +12,6 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "measure/loss_surface.h"
-#include "models/frozen_statistics.h"
 
 namespace unlazy::measure {
 namespace {
@@ -158,16 +157,6 @@ void Landscape::move(const at::Tensor& values, const std::vector<at::Tensor>& bu
   for (auto& buffer : subject_.model.module().buffers()) buffer.copy_(buffers[i++]);
 }
 
-// The batches and crops depend on the options alone, so that points differ by their weights only.
-void Landscape::recalibrate() {
-  const int64_t count = count_of(options_.statistics_samples, subject_.train);
-  const int64_t size = subject_.batch_size;
-  models::recalibrate(subject_.model, (count + size - 1) / size, [&](int64_t i) {
-    const auto indices = data::range(i * size, std::min((i + 1) * size, count));
-    return subject_.train.reader.training_batch(indices, /*step=*/i);
-  });
-}
-
 void Landscape::measure(const LabelledReader& split, Slice& slice) {
   const auto found = evaluate(subject_, first_of(split, count_of(options_.samples, split)));
   slice.loss.push_back(found.loss.item<double>());
@@ -188,7 +177,8 @@ Landscape::Line Landscape::line(const Place& from, const Place& to) {
       if (names[k].key().ends_with("running_var")) buffers[k].clamp_min_(0);
     }
     move(at::lerp(from.values, to.values, steps[i]), buffers);
-    if (statistics == "recalibrate") recalibrate();
+    if (statistics == "recalibrate")
+        recalibrate(subject_, options_.statistics_samples, parameters_.compute_dtype());
     measure(subject_.train, line.train);
     measure(subject_.test, line.test);
   }
@@ -204,7 +194,8 @@ Slice Landscape::plane(const at::Tensor& first, const at::Tensor& second) {
     for (const double a : steps) {
       if (progress_) progress_(static_cast<int64_t>(slice.loss.size()), total);
       move(home_.values + first * a + second * b, home_.buffers);
-      if (statistics == "recalibrate") recalibrate();
+      if (statistics == "recalibrate")
+        recalibrate(subject_, options_.statistics_samples, parameters_.compute_dtype());
       measure(options_.split == "test" ? subject_.test : subject_.train, slice);
     }
   }

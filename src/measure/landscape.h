@@ -89,7 +89,6 @@ class Landscape {
 
  private:
   void move(const at::Tensor& values, const std::vector<at::Tensor>& buffers);
-  void recalibrate();
   void measure(const LabelledReader& split, Slice& slice);
 
   const Subject& subject_;

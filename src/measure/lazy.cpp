@@ -9,8 +9,9 @@
 //                   a network of two layers also the share of neurons outside the ball of
 //                   Definition 1, |w_i(t) - w_i(0)| > 1 / sqrt(m), for weights scaled as in the
 //                   paper, w_i ~ N(0, I / d).
-// In evaluation mode; both networks use the present BatchNorm statistics. Samples as for the other
-// measurements that differentiate.
+// In evaluation mode. Both networks of lazy-distance use the present BatchNorm statistics, since a
+// linearisation has one set. So do both kernels of ntk-change, unless statistics are recalibrated:
+// then each has its own. Samples as for the other measurements that differentiate.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -103,6 +104,7 @@ std::vector<Value> measure_ntk_change(const Subject& subject) {
   options.batch = std::min(options.batch, subject.batch_size);
   const auto now = linearise::traced_kernel(network, images, options);
   surface.point().copy_(subject.initial_values);
+  surface.collect_statistics();
   const auto start = linearise::traced_kernel(network, images, options);
   const auto number = [](double value) { return at::tensor(value, c10::kDouble); };
   return {{"ntk_trace_ratio", now.trace().to(c10::kDouble) / start.trace().to(c10::kDouble)},

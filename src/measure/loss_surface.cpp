@@ -35,6 +35,7 @@ LossSurface::LossSurface(const Subject& subject, models::PlainOperators::Derivat
       data_(subject.probe.split == "test" ? subject.test : subject.train),
       num_samples_(data_.labels.size(0)),
       mode_(subject.model.module()),
+      buffers_(subject.model.module()),
       plain_(derivatives),
       point_(subject.parameters.values().clone()) {
   if (subject.probe.samples > 0) num_samples_ = std::min(num_samples_, subject.probe.samples);
@@ -45,6 +46,12 @@ LossSurface::LossSurface(const Subject& subject, models::PlainOperators::Derivat
     auto& parameter = parameters_.emplace_back(by_name.at(segment.name));
     memory_.look_at(parameter, FlatParameters::view(point_, segment));
   }
+  collect_statistics();
+}
+
+void LossSurface::collect_statistics() {
+  if (subject_.probe.statistics == "recalibrated")
+    recalibrate(subject_, subject_.probe.statistics_samples, point_.scalar_type());
 }
 
 int64_t LossSurface::num_free() const {

@@ -1,6 +1,7 @@
 // The loss of a network on fixed samples as a function of its parameters, with derivatives.
 //   L(theta) = 1/n sum_n loss(f(x_n; theta), y_n)
-// It uses evaluation mode, clean labels and no augmentation, so it is deterministic and smooth
+// It uses evaluation mode, clean labels and no augmentation, and BatchNorm's statistics (running or
+// collected again, --measure-bn-statistics) are constants, so it is deterministic and smooth
 // (except at the kinks of ReLU). It has its own copy of the parameters, in the precision of the
 // master weights even if the run computes in bf16. While this lives, the network uses the copy;
 // afterwards it uses the run's parameters again, which are never written. Pruned weights are
@@ -35,6 +36,9 @@ class LossSurface {
   /// [P] the point; write into it to move it.
   const at::Tensor& point() const { return point_; }
   int64_t num_samples() const { return num_samples_; }
+  /// With recalibrated statistics: collects them again at the point, as the constructor has done.
+  /// Otherwise does nothing. The run's own statistics come back at the end.
+  void collect_statistics();
   /// P minus the number of pruned weights. Waits for the device.
   int64_t num_free() const;
 
@@ -72,6 +76,7 @@ class LossSurface {
   const LabelledReader& data_;
   int64_t num_samples_;
   EvaluationMode mode_;
+  SavedBuffers buffers_;
   models::PlainOperators plain_;
   std::vector<at::Tensor> parameters_;  // in the order of the segments
   at::Tensor point_;

@@ -28,6 +28,8 @@ struct LabelledReader {
 struct ProbeOptions {
   std::string split = "train";  // train, test
   int64_t samples = 256;        // use the first N of the split; 0: all
+  std::string statistics = "running";  // running, recalibrated: of BatchNorm
+  int64_t statistics_samples = 2560;   // training images that recalibrated averages over; 0: all
   int64_t top = 3;              // eigenvalues of hessian-top
   int64_t probes = 16;          // random vectors of the estimates
   int64_t lanczos_steps = 80;   // at most
@@ -94,5 +96,12 @@ struct Evaluation {
   at::Tensor accuracy;
 };
 Evaluation evaluate(const Subject& subject, const LabelledReader& split);
+
+/// Collects BatchNorm's running statistics again (models::recalibrate): the network as it is now
+/// sees the first `samples` training images (0: all) in training mode, augmented as in training, in
+/// batches of subject.batch_size. Images and crops do not depend on the step of training. The
+/// buffers are overwritten; SavedBuffers (evaluation_mode.h) brings them back. `dtype` is that of
+/// the network's weights.
+void recalibrate(const Subject& subject, int64_t samples, c10::ScalarType dtype);
 
 }  // namespace unlazy::measure

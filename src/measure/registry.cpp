@@ -7,7 +7,7 @@
 
 namespace unlazy::measure {
 
-Measure measure_test, measure_train_set, measure_weight_norm, measure_gradient_norm,
+Measure measure_test, measure_test_recalibrated, measure_train_set, measure_weight_norm, measure_gradient_norm,
     measure_distance, measure_layer_norms, measure_effective_rank, measure_nuclear_norm,
     measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
     measure_hessian_density, measure_ntk_trace, measure_gradient_covariance,
@@ -19,6 +19,9 @@ const Registry<Measure>& registry() {
       "measurement",
       {
           {"test", "loss and accuracy on the test set", measure_test},
+          {"test-recalibrated",
+           "the same with BatchNorm's statistics collected again, not as a moving average",
+           measure_test_recalibrated},
           {"train-set",
            "loss and accuracy on the whole training set, clean labels, no augmentation",
            measure_train_set},
@@ -77,7 +80,7 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
           {{.name = prefix + "split",
             .target = &o.split,
             .help = "The split on which derivatives, sharpness and activations are measured, with "
-                    "clean labels, no augmentation and running BatchNorm statistics.",
+                    "clean labels and no augmentation.",
             .choices = {{"train", "training set"}, {"test", "test set"}},
             .role = Role::kCurve},
            {.name = prefix + "samples",
@@ -85,6 +88,20 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
             .range = Range::at_least(0),
             .unit = "samples",
             .help = "Use the first N samples of that split; 0: all.",
+            .role = Role::kCurve},
+           {.name = prefix + "bn-statistics",
+            .target = &o.statistics,
+            .help = "BatchNorm's statistics while derivatives, sharpness and activations are "
+                    "measured; test-recalibrated always collects them again.",
+            .choices = {{"running", "the moving average that training left"},
+                        {"recalibrated", "collected again, on training images"}},
+            .role = Role::kCurve},
+           {.name = prefix + "bn-samples",
+            .target = &o.statistics_samples,
+            .range = Range::at_least(0),
+            .unit = "samples",
+            .help = "Number of training images, augmented as in training, over which recalibrated "
+                    "statistics are averaged; 0: all.",
             .role = Role::kCurve},
            {.name = prefix + "top",
             .target = &o.top,

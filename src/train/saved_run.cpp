@@ -4,6 +4,7 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -161,6 +162,23 @@ TrainOptions options_of(const std::string& folder) {
   options.run.resume = options.run.overwrite = false;
   options.compute.threads = 0;  // those of this machine: only a run that goes on keeps its own
   return options;
+}
+
+std::vector<std::string> runs_in(const std::string& folder) {
+  const auto is_training = [](const std::string& path) {
+    return RunDir::holds_run(path) && config_of(path).value("command", kCommand) == kCommand;
+  };
+  if (is_training(folder)) return {folder};
+  std::vector<std::string> runs;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, unreadable)) {
+    if (is_training(entry.path().string())) runs.push_back(entry.path().string());
+  }
+  UNLAZY_CHECK_USAGE(!runs.empty(), folder,
+                     ": holds no run of unlazy train, nor do the folders in it; name folders that "
+                     "`unlazy train` or `unlazy sweep train` wrote");
+  std::sort(runs.begin(), runs.end());
+  return runs;
 }
 
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,

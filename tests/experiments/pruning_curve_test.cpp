@@ -11,7 +11,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/safetensors.h"
-#include "experiments/figure1c.h"
 #include "experiments/pruning/curve.h"
 #include "experiments/pruning/pruned_network.h"
 #include "experiments/pruning_comparison.h"
@@ -533,26 +532,6 @@ TEST(PruningComparison, WritesTablesAndPicture) {
   EXPECT_NE(read_file(folder / "figures/pruning.gp").find("over 1 to 2 seeds; bands: ± 1 s.d."),
             std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(folder / "figures/pruning.csv"));
-}
-
-// Two noise rates, all protocols: trained, pruned, compared; a second call takes what is there.
-TEST(Figure1c, RunsTheWholeWayAndResumes) {
-  const testing::ScratchFolder folder;
-  experiments::Figure1cOptions figure;
-  figure.noise_rates = {0, 0.2};
-  figure.protocols = {"one-shot", "one-shot-recalibrated", "imp"};
-  PruneOptions prune;
-  prune.levels.count = 3;
-  auto options = small_run();
-  const auto made = experiments::make_figure1c(figure, options, prune, folder / "out", {});
-  ASSERT_EQ(made.curves.size(), 6u);
-  EXPECT_EQ(made.curves[3].label, "flip 0.2");
-  EXPECT_EQ(made.curves[5].protocol, "imp");
-  EXPECT_TRUE(std::filesystem::exists(folder / "out/summary.csv"));
-  options.run.resume = true;
-  const auto again = experiments::make_figure1c(figure, options, prune, folder / "out", {});
-  ASSERT_EQ(again.curves.size(), 6u);
-  EXPECT_EQ(again.curves[4].levels[2].accuracy, made.curves[4].levels[2].accuracy);
 }
 
 }  // namespace

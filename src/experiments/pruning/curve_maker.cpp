@@ -21,10 +21,9 @@ namespace fs = std::filesystem;
 using train::Outcome;
 
 std::string label_of(const train::TrainOptions& o) {
-  std::string label = "no noise";
-  if (o.noise.kind != "none") {
-    label = o.noise.kind + " " + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
-  }
+  std::string label = "no noise";  // of any kind at rate 0 too
+  const double strength = o.noise.rate > 0 ? o.noise.rate : o.noise.sigma;
+  if (o.noise.kind != "none" && strength > 0) label = o.noise.kind + " " + number_text(strength);
   return o.optimizer.name == "sgd" ? label : label + " " + o.optimizer.name;
 }
 
