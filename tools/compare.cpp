@@ -9,6 +9,7 @@
 #include "experiments/golden_check.h"
 #include "experiments/lazy_comparison.h"
 #include "hooks.h"
+#include "report/figure.h"
 
 namespace unlazy::tools {
 namespace {
@@ -26,7 +27,7 @@ train::TrainOptions defaults() {
   o.run.epochs = 500;
   o.run.checkpoint_every = Step::epochs(500);
   o.measure.names = {"test",        "train-set",     "distance",
-                     "first-layer", "lazy-distance", "ntk-change:every=50it"};
+                     "first-layer", "lazy-distance", "ntk-change:every=log"};
   o.measure.every = Step::iterations(10);
   o.measure.probe.samples = 0;
   o.compute.precision = "fp32";
@@ -127,7 +128,8 @@ class Compare : public Command {
                    "nothing is trained then.",
            .role = Role::kRequest,
            .is_common = true}}},
-        experiments::describe(compare_)};
+        experiments::describe(compare_),
+        report::describe(compare_.draw)};
     for (auto& table : train::describe(train_)) {
       auto rows = table.rows();
       for (auto& row : rows) {

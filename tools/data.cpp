@@ -1,5 +1,5 @@
-// unlazy data: looks at a data set, writes it as PNG files, or packs an image folder into
-// CIFAR-10's binary format.
+// unlazy data: looks at a data set or at its training batches, writes it as PNG files, or packs an
+// image folder into CIFAR-10's binary format.
 #include <ATen/ops/equal.h>
 #include <ATen/ops/tensor.h>
 
@@ -20,6 +20,8 @@
 #include "data/image_folder.h"
 #include "data/places.h"
 #include "data/statistics.h"
+#include "noise/label_noise.h"
+#include "train/batch_preview.h"
 
 namespace unlazy::tools {
 namespace {
@@ -29,6 +31,7 @@ struct ExportOptions {
   int64_t seed_value = 0;
   int64_t holdout = 0;
   int64_t sheet = 0;
+  int64_t batches = 1;
 
   uint64_t seed() const { return static_cast<uint64_t>(seed_value); }
 };
@@ -37,12 +40,14 @@ OptionTable describe(ExportOptions& options) {
   return {
       "Output",
       {
-          {.name = "out", .target = &options.out, .help = "Folder that export and pack write to."},
+          {.name = "out",
+           .target = &options.out,
+           .help = "Folder that export and pack write to; file of preview, empty: preview.png."},
           {.name = "seed",
            .target = &options.seed_value,
            .range = Range::at_least(0),
-           .help =
-               "Seed of the subsets, of the order of packed images and of the images held out."},
+           .help = "Seed of the subsets, of the order of packed images and of the images held out; "
+                   "preview: that of the run, so that its batches are shown."},
           {.name = "holdout",
            .target = &options.holdout,
            .range = Range::at_least(0),
@@ -55,6 +60,10 @@ OptionTable describe(ExportOptions& options) {
            .unit = "images",
            .help = "export: also write train.png and test.png with this many images of each class; "
                    "0: none."},
+          {.name = "batches",
+           .target = &options.batches,
+           .range = Range::closed(1, 100),
+           .help = "preview: number of batches, from the first step on."},
       }};
 }
 
@@ -122,24 +131,34 @@ class Data : public Command {
  public:
   Options& options() override { return options_; }
   bool runs_networks() const override { return false; }
-  std::vector<std::string> first_words() const override { return {"info", "export", "pack"}; }
+  std::vector<std::string> first_words() const override {
+    return {"info", "preview", "export", "pack"};
+  }
   std::string usage() const override { return join(first_words(), "|") + " [options]"; }
   std::string description() const override {
-    return "  info    sizes, classes and statistics of a data set, and which data sets were found\n"
-           "  export  writes it as OUT/train/CLASS/00000.png and OUT/test/CLASS/00000.png\n"
-           "  pack    writes an image folder in CIFAR-10's binary format: data_batch_1..5.bin, "
+    return "  info     sizes, classes and statistics of a data set, and which data sets were "
+           "found\n"
+           "  preview  draws the first training batches as training sees them: crops, mirror "
+           "images, "
+           "true and flipped labels\n"
+           "  export   writes it as OUT/train/CLASS/00000.png and OUT/test/CLASS/00000.png\n"
+           "  pack     writes an image folder in CIFAR-10's binary format: data_batch_1..5.bin, "
            "test_batch.bin,\n"
-           "          batches.meta.txt; --data cifar10 --data-dir OUT then reads it\n\n"
+           "           batches.meta.txt; --data cifar10 --data-dir OUT then reads it\n\n"
            "  unlazy data info --data cifar10-sample\n"
+           "  unlazy data preview --data cifar10-sample --noise flip --noise-rate 0.1 --out "
+           "preview.png\n"
            "  unlazy data export --data cifar10-sample --out pictures --sheet 10\n"
            "  unlazy data pack --data-dir pictures --out packed\n";
   }
 
   int run(const std::vector<std::string>& words) override {
     UNLAZY_CHECK_USAGE(
-        words.size() == 1 && (words[0] == "info" || words[0] == "export" || words[0] == "pack"),
-        "data: say what to do: unlazy data info, unlazy data export or unlazy data pack");
+        words.size() == 1 && std::ranges::count(first_words(), words[0]) > 0,
+        "data: say what to do: unlazy data info, unlazy data preview, unlazy data export or unlazy "
+        "data pack");
     if (words[0] == "info") return info();
+    if (words[0] == "preview") return preview();
     UNLAZY_CHECK_USAGE(!output_.out.empty(), "data: ", words[0],
                        " needs a folder to write to: --out");
     refuse_other_options(words[0]);
@@ -149,12 +168,17 @@ class Data : public Command {
 
  private:
   // An option that would do nothing is an error.
-  void refuse_other_options(const std::string& action) const {
+  void refuse_other_options(const std::string& action) {
     const std::vector<std::string> unused =
         action == "pack" ? std::vector<std::string>{"data",     "train-size", "test-size",
                                                     "balanced", "normalize",  "sheet"}
                          : std::vector<std::string>{"normalize", "holdout"};
-    for (const auto& name : unused) {
+    std::vector<std::string> names = unused;
+    for (const auto& table : {data::describe(batch_), noise::describe(noise_)}) {
+      for (const auto& row : table.rows()) names.push_back(row.name);
+    }
+    names.push_back("batches");
+    for (const auto& name : names) {
       UNLAZY_CHECK_USAGE(!options_.is_given(name), "data: --", name,
                          " has no effect with unlazy data ", action);
     }
@@ -172,6 +196,30 @@ class Data : public Command {
     for (const auto& found : data::found_sources()) {
       std::cout << "  " << std::left << std::setw(16) << found.source << found.dir << "\n";
     }
+    return 0;
+  }
+
+  int preview() {
+    for (const char* name : {"normalize", "holdout", "sheet"}) {
+      UNLAZY_CHECK_USAGE(!options_.is_given(name), "data: --", name,
+                         " has no effect with unlazy data preview");
+    }
+    const std::string path = output_.out.empty() ? "preview.png" : output_.out;
+    const auto folder = std::filesystem::path(path).parent_path().string();
+    check_writable(folder.empty() ? "." : folder);
+    const auto splits = data::load(data_, output_.seed());
+    std::vector<data::LabelledImages> groups;
+    for (const auto& batch :
+         train::preview_batches(splits.train, batch_, noise_, output_.seed(), output_.batches)) {
+      const auto title = "step " + std::to_string(groups.size()) + ": " +
+                         std::to_string(batch.num_flipped()) + " of " +
+                         std::to_string(batch.labels.size()) + " labels flipped";
+      std::cout << title << "\n";
+      groups.push_back({title, batch.images, batch.labels, batch.seen});
+    }
+    if (!folder.empty()) make_folder(folder);
+    data::write_labelled_sheet(path, groups, splits.train.classes);
+    std::cout << "written: " << path << "\n";
     return 0;
   }
 
@@ -208,7 +256,10 @@ class Data : public Command {
 
   data::DataOptions data_;
   ExportOptions output_;
-  Options options_{"data", {describe(data_), describe(output_)}};
+  data::BatchOptions batch_;
+  noise::NoiseOptions noise_;
+  Options options_{"data",
+                   {describe(data_), describe(output_), describe(batch_), describe(noise_)}};
 };
 
 }  // namespace

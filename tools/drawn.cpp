@@ -2,16 +2,27 @@
 
 #include <iostream>
 
+#include "core/names.h"
 #include "report/figure.h"
 
 namespace unlazy::tools {
 
+namespace {
+
+std::vector<std::string> scripts_of(const std::vector<std::string>& names) {
+  std::vector<std::string> scripts;
+  for (const auto& name : names) scripts.push_back(name + ".gp");
+  return scripts;
+}
+
+}  // namespace
+
 bool draw(const std::string& folder, const std::vector<std::string>& names) {
   if (!report::has_gnuplot()) {
-    std::cout
-        << "note: gnuplot is not installed, so nothing was drawn; install gnuplot-nox and run "
-           "it on the .gp files in "
-        << folder << "\n";
+    std::cout << "note: gnuplot is not installed, so nothing was drawn; the data and scripts are "
+                 "in "
+              << folder << ": install gnuplot (Debian: apt install gnuplot-nox), go there and run "
+              << "gnuplot " << join(scripts_of(names), " ") << "\n";
     return false;
   }
   report::draw_figures(folder, names);

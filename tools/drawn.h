@@ -1,4 +1,7 @@
-// Drawing figures that were written.
+// Drawing figures that were written. What every command that draws has in common: the options of
+// report/figure.h (--width, --no-title), and gnuplot, which may be missing. Then data and scripts
+// are there, one line says what to install, and the command ends as if it had drawn: its results
+// are complete.
 #pragma once
 
 #include <string>
@@ -6,7 +9,7 @@
 
 namespace unlazy::tools {
 
-/// Draws the figures `names` in `folder`: NAME.svg and NAME.png of each. Without gnuplot, says on
+/// Draws the figures `names` in `folder`: NAME.svg, NAME.pdf and NAME.png of each. Without gnuplot, says on
 /// the terminal how to draw them later. Returns whether they were drawn.
 bool draw(const std::string& folder, const std::vector<std::string>& names);
 

@@ -53,7 +53,8 @@ class LandscapeCommand : public Command {
                      .help = "Folder of the files; empty: RUN/figures.",
                      .role = Role::kPlace}}},
                   measure::describe(slice_),
-                  unlazy::describe(compute_)}) {}
+                  unlazy::describe(compute_),
+                  report::describe(draw_)}) {}
 
   Options& options() override { return options_; }
   std::string usage() const override { return "RUN [options]"; }
@@ -122,7 +123,7 @@ class LandscapeCommand : public Command {
     }
     write(json, measure::line_figure("line-" + name_of(run_, step_) + "-" + name_of(to_, to_step_) +
                                          changed_settings(options_),
-                                     steps_, line));
+                                     end_text(run_, step_), end_text(to_, to_step_), steps_, line));
   }
 
   void make_plane(train::Experiment& experiment, const measure::Subject& subject) {
@@ -170,6 +171,13 @@ class LandscapeCommand : public Command {
     return report::file_text(name) + "-" + std::to_string(step);
   }
 
+  // "runs/tau0, step 391": an end of the line, in the legend.
+  static std::string end_text(const std::string& run, int64_t step) {
+    auto path = std::filesystem::path(run).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();
+    return path.string() + ", step " + std::to_string(step);
+  }
+
   nlohmann::ordered_json head() const {
     nlohmann::ordered_json json;
     json["run"] = run_;
@@ -193,13 +201,13 @@ class LandscapeCommand : public Command {
 
   void write(const nlohmann::ordered_json& json, const report::Figure& figure) const {
     const std::string folder = out_folder();
-    report::write_figure(folder, figure);
+    report::write_figure(folder, figure, draw_);
     using Json = nlohmann::ordered_json;
     write_file(folder + "/" + figure.name + ".json",
                json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     std::cout << "written: " << folder << "/" << figure.name << ".json, .csv, .gp" << std::endl;
     if (draw(folder, {figure.name}))
-      std::cout << "drawn: " << folder << "/" << figure.name << ".png, .svg\n";
+      std::cout << "drawn: " << folder << "/" << figure.name << ".png, .svg, .pdf\n";
   }
 
   measure::Landscape::Progress progress() const {
@@ -219,6 +227,7 @@ class LandscapeCommand : public Command {
   std::string to_, out_, run_;
   measure::LandscapeOptions slice_;
   ComputeOptions compute_;
+  report::DrawOptions draw_;
   Options options_;
   bool is_line_ = false;
   std::vector<double> steps_;

@@ -13,6 +13,7 @@
 #include "core/stopwatch.h"
 #include "progress_line.h"
 #include "train/checkpoint.h"
+#include "train/measure_table.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
 
@@ -72,10 +73,12 @@ class MeasureRun : public Command {
   Options& options() override { return *options_; }
   std::string usage() const override { return "RUN [options]"; }
   std::string description() const override {
-    return "Measures a checkpoint of the run in the folder RUN, prints the numbers and writes them "
-           "to RUN/measure-STEP.json,\n"
-           "beside those that are there; with other settings than the default ones to a file named "
-           "by them, such as\n"
+    return "Measures a checkpoint of the run in the folder RUN, prints the numbers and merges them "
+           "into RUN/measure.csv: one row per\n"
+           "step, settings and value; a value that is measured again replaces its row. The numbers "
+           "of "
+           "a checkpoint with all options are\n"
+           "also in RUN/measure-STEP.json, with other settings than the default ones in "
            "RUN/measure-STEP-rho=0.1.json.\n"
            "The network is built from RUN/config.json; the run itself is not changed and may still "
            "be going on.\n\n"
@@ -108,7 +111,8 @@ class MeasureRun : public Command {
     const auto json = report(folder, step, experiment, numbers, before);
     using Json = nlohmann::ordered_json;
     write_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-    std::cout << "written: " << path << std::endl;
+    train::write_measure_table(folder);
+    std::cout << "written: " << folder << "/measure.csv, " << path << std::endl;
     check_finite(numbers);
     return 0;
   }

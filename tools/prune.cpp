@@ -10,6 +10,7 @@
 #include "experiments/pruning/protocol.h"
 #include "experiments/pruning_comparison.h"
 #include "hooks.h"
+#include "report/figure.h"
 #include "train/saved_run.h"
 
 namespace unlazy::tools {
@@ -30,6 +31,7 @@ struct Choice {
   experiments::PruneOptions prune;
   std::vector<std::string> protocols;
   train::TrainOptions train;
+  report::DrawOptions draw;
   Options options;
 
   Choice() : options("prune", tables()) {}
@@ -56,6 +58,7 @@ struct Choice {
           preset_option(preset, "prune")}}};
     for (auto& table : experiments::describe(prune)) list.push_back(std::move(table));
     for (auto& table : train::describe(train)) list.push_back(std::move(table));
+    list.push_back(report::describe(draw));
     return list;
   }
 
@@ -162,8 +165,8 @@ class Prune : public Command {
                                            series);
   }
 
-  static void finish(const std::string& out, const std::vector<PruningCurve>& curves) {
-    experiments::write_comparison(out, "pruning", curves);
+  void finish(const std::string& out, const std::vector<PruningCurve>& curves) const {
+    experiments::write_comparison(out, "pruning", curves, choice_.draw);
     report_comparison(out, "pruning", curves);
   }
 

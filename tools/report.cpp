@@ -28,23 +28,25 @@ class Report : public Command {
       const auto figure = train::run_figure(words);
       for (const auto& title : report::empty_panels(figure))
         std::cout << "note: no run has points of: " << title << "\n";
-      report::write_figure(figures_, figure);
+      report::write_figure(figures_, figure, draw_);
       const bool is_drawn = draw(figures_, {figure.name});
       std::cout << figures_ << "/" << figure.name
-                << (is_drawn ? ".png, .svg, .csv, .gp\n" : ".csv, .gp\n");
+                << (is_drawn ? ".png, .svg, .pdf, .csv, .gp\n" : ".csv, .gp\n");
     }
     return 0;
   }
 
  private:
   std::string figures_;
+  report::DrawOptions draw_;
   Options options_{
       "report",
       {OptionTable(
-          "Report",
-          {{.name = "figures",
-            .target = &figures_,
-            .help = "Folder to draw the runs' curves into (needs gnuplot); empty: none."}})}};
+           "Report",
+           {{.name = "figures",
+             .target = &figures_,
+             .help = "Folder to draw the runs' curves into (needs gnuplot); empty: none."}}),
+       report::describe(draw_)}};
 };
 
 }  // namespace

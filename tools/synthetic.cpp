@@ -163,7 +163,7 @@ class Synthetic : public Command {
     if (auto overlay = synthetic::overlay_figure(choice_, results)) figures.push_back(*overlay);
     std::vector<std::string> names;
     for (const auto& figure : figures) {
-      report::write_figure(folder + "/figures", figure);
+      report::write_figure(folder + "/figures", figure, draw_);
       names.push_back(figure.name);
     }
     draw(folder + "/figures", names);
@@ -171,9 +171,11 @@ class Synthetic : public Command {
 
   synthetic::SyntheticOptions choice_;
   RunOptions run_;
+  report::DrawOptions draw_;
+  // --width is that of the network.
   Options options_{"synthetic",
                    {describe(run_), describe(choice_.model), describe(choice_.method),
-                    describe(choice_.record)}};
+                    describe(choice_.record), report::describe(draw_, "figure-width")}};
 };
 
 }  // namespace

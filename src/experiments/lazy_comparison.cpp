@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,9 +12,9 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/safetensors.h"
+#include "experiments/lazy_figure.h"
 #include "experiments/lazy_statements.h"
 #include "experiments/linearised_run.h"
-#include "report/band.h"
 #include "report/figure.h"
 #include "report/metrics.h"
 #include "train/run_dir.h"
@@ -24,14 +23,11 @@
 namespace unlazy::experiments {
 namespace {
 
-using report::Series;
-
 constexpr int64_t kMebi = 1 << 20;
 constexpr const char* kCommand = "compare";
 
 struct Kind {
   std::string folder;
-  std::string label;  // in the picture
   bool is_linear, is_perturbed;
 };
 
@@ -46,10 +42,10 @@ struct Perturbation {
     text = has_noise && has_sam ? "label noise and SAM" : has_noise ? "label noise" : "SAM";
   }
   std::vector<Kind> kinds() const {
-    return {{"clean", "GD", false, false},
-            {name, text, false, true},
-            {"linear", "linearised", true, false},
-            {"linear-" + name, "linearised, " + text, true, true}};
+    return {{"clean", false, false},
+            {name, false, true},
+            {"linear", true, false},
+            {"linear-" + name, true, true}};
   }
   bool has_noise, has_sam;
   std::string name, text;
@@ -175,73 +171,6 @@ void check_not_diverged(const std::string& folder,
                "; take a smaller --lr-fraction, --lr or --rho, and give --overwrite");
 }
 
-// ---- pictures ----
-
-Series banded(const std::vector<report::SeedCurve>& seeds, const Kind& kind, int color) {
-  const auto band = report::band_over_seeds(seeds);
-  Series series{.label = kind.label,
-                .x = band.steps,
-                .y = band.mean,
-                .low = band.low,
-                .high = band.high,
-                .color = color};
-  if (kind.is_linear) series.style = Series::Style::kDashed;
-  return series;
-}
-
-struct Content {
-  const char* title;
-  const char* y_label;
-  const char* curve;
-  bool is_loss;
-  bool is_relative = false;  // drawn as a part of its start when there are several seeds
-};
-
-// Of losses, the first steps fall by a factor of ten and SAM may throw the linearised network far
-// off: the axis shows where the three curves of the paper and their bands go after the first tenth
-// of the run.
-void limit_axis(report::Panel& panel) {
-  double low = std::numeric_limits<double>::infinity(), high = 0;
-  for (size_t kind = 0; kind < std::min<size_t>(3, panel.series.size()); ++kind) {
-    const auto& s = panel.series[kind];
-    for (const auto* list : {&s.y, &s.low, &s.high}) {
-      for (size_t i = (list->size() + 9) / 10; i < list->size(); ++i) {
-        low = std::min(low, (*list)[i]);
-        high = std::max(high, (*list)[i]);
-      }
-    }
-  }
-  if (!(high > low)) return;
-  panel.y_low = low - 0.1 * (high - low);
-  panel.y_high = high + 0.25 * (high - low);
-}
-
-report::Panel panel_of(const Content& content, const std::vector<Kind>& kinds,
-                       const std::vector<Runs>& seeds) {
-  report::Panel panel{
-      .title = content.title, .x_label = "Epoch {/:Italic t}", .y_label = content.y_label};
-  panel.legend = report::Panel::Legend::kNone;
-  // Between seeds the norm at the start differs by more than a run changes it.
-  const bool is_relative = content.is_relative && seeds.size() > 1;
-  if (is_relative) panel.y_label += " / |{/:Bold W}(0)|_F";
-  for (size_t kind = 0; kind < kinds.size(); ++kind) {
-    std::vector<report::SeedCurve> curves;
-    for (const auto& runs : seeds) {
-      const auto found = runs[kind].find(content.curve);
-      if (found == runs[kind].end()) continue;
-      auto& curve = curves.emplace_back(found->second.epochs, found->second.values);
-      if (!is_relative) continue;
-      for (double& value : curve.values) value /= found->second.values.front();
-    }
-    if (curves.size() != seeds.size()) continue;
-    auto series = banded(curves, kinds[kind], static_cast<int>(kind));
-    if (!series.x.empty()) panel.series.push_back(std::move(series));
-  }
-  if (!panel.series.empty()) panel.x_high = panel.series[0].x.back();
-  if (content.is_loss) limit_axis(panel);
-  return panel;
-}
-
 void write_statements(const std::string& path, const Comparison& comparison,
                       const std::vector<int64_t>& seeds) {
   nlohmann::ordered_json json;
@@ -266,27 +195,6 @@ void write_statements(const std::string& path, const Comparison& comparison,
                                   {"verdict", verdict_text(s.verdict)}});
   }
   write_file(path, json.dump(2) + "\n");
-}
-
-report::Figure figure_of(const std::string& name, const std::vector<Kind>& kinds,
-                         const std::vector<Runs>& seeds) {
-  constexpr Content kContents[] = {
-      {"Training loss, true labels", "", "train_set_loss", true},
-      {"Test loss", "", "test_loss", true},
-      {"Norm of the first-layer weights", "|{/:Bold W}({/:Italic t})|_F", "first_layer_norm", false,
-       true},
-      {"Kernel", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)", "ntk_trace_ratio", false}};
-  const auto num_seeds = static_cast<int64_t>(seeds.size());
-  report::Figure figure{
-      .name = name, .title = report::band_note(num_seeds, num_seeds), .columns = {2, 2}};
-  for (const auto& content : kContents) {
-    auto panel = panel_of(content, kinds, seeds);
-    if (panel.series.empty()) continue;
-    if (figure.panels.empty()) panel.legend = report::Panel::Legend::kAbove;
-    figure.panels.push_back(std::move(panel));
-  }
-  if (figure.panels.size() == 3) figure.columns = {3};
-  return figure;
 }
 
 }  // namespace
@@ -363,7 +271,8 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   }
   result.statements = statements_of(seeds, perturbation.text);
   write_statements(out + "/statements.json", result, options.seeds);
-  report::write_figure(out + "/figures", figure_of(name, kinds, seeds));
+  report::write_figure(out + "/figures", lazy_figure(name, train, seeds, options.seeds),
+                       options.draw);
   folder.mark_done();
   return result;
 }

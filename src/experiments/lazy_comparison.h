@@ -14,6 +14,7 @@
 
 #include "core/options.h"
 #include "experiments/lazy_statements.h"
+#include "report/figure.h"
 #include "train/experiment.h"
 #include "train/loop.h"
 
@@ -24,6 +25,7 @@ struct CompareOptions {
   std::vector<int64_t> seeds = {0};
   double lr_fraction = 0.8;   // of the largest stable learning rate; 0: uses --lr
   int64_t ntk_memory = 1024;  // MiB
+  report::DrawOptions draw;   // described by a table of its own
 };
 OptionTable describe(CompareOptions& options);
 

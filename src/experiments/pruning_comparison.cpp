@@ -4,16 +4,14 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <map>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "experiments/pruning_figure.h"
 #include "experiments/pruning_settings.h"
 #include "report/band.h"
-#include "report/figure.h"
-#include "report/text.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -60,6 +58,7 @@ CurveGroup group_of(const Members& members, const std::string& label) {
   CurveGroup group;
   group.label = label;
   group.protocol = members[0]->protocol;
+  group.num_classes = members[0]->num_classes;
   group.num_seeds = static_cast<int64_t>(members.size());
   std::vector<report::SeedCurve> seeds(members.size());
   for (size_t i = 0; i < members[0]->levels.size(); ++i) {
@@ -83,80 +82,6 @@ CurveGroup group_of(const Members& members, const std::string& label) {
 // A field of a table: in quotes where a comma would part it.
 std::string field(const std::string& text) {
   return text.find(',') == std::string::npos ? text : '"' + text + '"';
-}
-
-std::string title_of(const std::string& protocol) {
-  const std::map<std::string, std::string> known = {
-      {"one-shot", "One-shot, no training after"},
-      {"one-shot-recalibrated", "One-shot, BatchNorm recalibrated"},
-      {"imp", "Iterative magnitude pruning"}};
-  if (const auto found = known.find(protocol); found != known.end()) return found->second;
-  std::string title = protocol;
-  std::replace(title.begin(), title.end(), '-', ' ');
-  title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
-  return title;
-}
-
-report::Series series_of(const CurveGroup& group) {
-  report::Series series;
-  series.style = report::Series::Style::kLinePoints;
-  series.label = report::plain_text(group.label);
-  const auto percent = [](std::vector<double> list) {
-    for (double& value : list) value *= 100;
-    return list;
-  };
-  series.x = percent(group.density);
-  series.y = percent(group.accuracy.mean);
-  series.low = percent(group.accuracy.low);
-  series.high = percent(group.accuracy.high);
-  return series;
-}
-
-// Panels are compared: they share the axis of accuracy.
-void share_axis(report::Figure& figure) {
-  double low = 100, high = 0;
-  for (const auto& panel : figure.panels) {
-    for (const auto& series : panel.series) {
-      for (const auto* list : {&series.y, &series.low, &series.high}) {
-        for (const double y : *list) {
-          low = std::min(low, y);
-          high = std::max(high, y);
-        }
-      }
-    }
-  }
-  const double room = std::max(0.5, 0.04 * (high - low));
-  for (auto& panel : figure.panels) {
-    panel.y_low = std::max(0.0, low - room);
-    panel.y_high = std::min(100.0, high + room);
-  }
-}
-
-std::string title_of(const std::vector<CurveGroup>& groups) {
-  const auto [fewest, most] = std::ranges::minmax_element(groups, {}, &CurveGroup::num_seeds);
-  return report::band_note(fewest->num_seeds, most->num_seeds);
-}
-
-report::Figure figure_of(const std::string& name, const std::vector<CurveGroup>& groups) {
-  report::Figure figure;
-  figure.name = name;
-  figure.title = title_of(groups);
-  for (const auto& group : groups) {
-    const auto title = title_of(group.protocol);
-    auto panel = std::find_if(figure.panels.begin(), figure.panels.end(),
-                              [&](const auto& p) { return p.title == title; });
-    if (panel == figure.panels.end()) {
-      report::Panel added;
-      added.title = title;
-      added.x_label = "remaining weights (%)";
-      added.y_label = "test accuracy (%)";
-      added.log_x = true;
-      panel = figure.panels.insert(figure.panels.end(), added);
-    }
-    panel->series.push_back(series_of(group));
-  }
-  share_axis(figure);
-  return figure;
 }
 
 }  // namespace
@@ -193,7 +118,7 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
 }
 
 void write_comparison(const std::string& folder, const std::string& name,
-                      const std::vector<PruningCurve>& curves) {
+                      const std::vector<PruningCurve>& curves, const report::DrawOptions& draw) {
   const auto groups = group_curves(curves);
   std::ostringstream rows, summary;
   rows << "protocol,label,density,accuracy_mean,accuracy_sd,seeds\n";
@@ -211,7 +136,7 @@ void write_comparison(const std::string& folder, const std::string& name,
   std::filesystem::create_directories(folder);
   write_file(folder + "/comparison.csv", rows.str());
   write_file(folder + "/summary.csv", summary.str());
-  report::write_figure(folder + "/figures", figure_of(name, groups));
+  report::write_figure(folder + "/figures", pruning_figure(name, groups), draw);
 }
 
 std::string comparison_text(const std::vector<PruningCurve>& curves) {

@@ -7,17 +7,18 @@
 
 #include "experiments/pruning/curve.h"
 #include "report/band.h"
+#include "report/figure.h"
 
 namespace unlazy::experiments {
 
 /// The curves of one protocol that differ only in the seed.
 struct CurveGroup {
-  std::string label, protocol;  // includes settings that tell groups apart
-  int64_t num_seeds = 0;
-  std::vector<double> density;  // falling
-  report::Band accuracy;        // one step per level
-  double area = 0;              // area_under_curve() of the mean
-  double drop_density = 0;      // density_of_drop() of the mean
+  std::string label, protocol;             // includes settings that tell groups apart
+  int64_t num_seeds = 0, num_classes = 0;  // classes: 0 in curves of older versions
+  std::vector<double> density;             // falling
+  report::Band accuracy;                   // one step per level
+  double area = 0;                         // area_under_curve() of the mean
+  double drop_density = 0;                 // density_of_drop() of the mean
 };
 
 /// Groups curves whose protocol and settings are the same, in the order of their first member.
@@ -37,7 +38,8 @@ double density_of_drop(const std::vector<double>& density, const std::vector<dou
 /// Writes comparison.csv (one row per level of a group), summary.csv (one row per group) and
 /// figures/NAME.{csv,gp}, with one panel per protocol.
 void write_comparison(const std::string& folder, const std::string& name,
-                      const std::vector<PruningCurve>& curves);
+                      const std::vector<PruningCurve>& curves,
+                      const report::DrawOptions& draw = {});
 
 /// The same numbers as a table to read.
 std::string comparison_text(const std::vector<PruningCurve>& curves);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/text.h"
+
 namespace unlazy::measure {
 namespace {
 
@@ -10,6 +12,11 @@ using report::Panel;
 using report::Series;
 
 std::string capitalized(const std::string& split) { return split == "test" ? "Test" : "Training"; }
+
+std::vector<double> percent(std::vector<double> fractions) {
+  for (double& value : fractions) value *= 100;
+  return fractions;
+}
 
 // Shown by the logarithm: values that differ by a factor, none of them 0.
 bool is_wide(const std::vector<double>& values) {
@@ -24,33 +31,40 @@ bool is_wide(const std::vector<double>& values) {
 
 }  // namespace
 
-report::Figure line_figure(const std::string& name, const std::vector<double>& steps,
-                           const Landscape::Line& line) {
-  const std::string x_label = "Step {/:Italic a} between the checkpoints";
-  Panel loss{.title = "Loss", .x_label = x_label, .y_label = "Loss"};
-  loss.series = {{.label = "training set", .x = steps, .y = line.train.loss},
-                 {.label = "test set", .x = steps, .y = line.test.loss}};
+report::Figure line_figure(const std::string& name, const std::string& from, const std::string& to,
+                           const std::vector<double>& steps, const Landscape::Line& line) {
+  const auto panel_of = [&](const std::string& title, const std::string& y_label,
+                            const std::vector<double>& train, const std::vector<double>& test) {
+    Panel panel{.title = title,
+                .x_label = "Position {/:Italic a} on the line",
+                .y_label = y_label,
+                .x_low = steps.front(),
+                .x_high = steps.back(),
+                .legend = Panel::Legend::kFigure};
+    panel.series = {{.label = "training set", .x = steps, .y = train},
+                    {.label = "test set", .x = steps, .y = test}};
+    for (const int end : {0, 1}) {
+      Series mark{.label = "{/:Italic a} = " + std::to_string(end) + ": " +
+                           report::plain_text(end == 0 ? from : to),
+                  .style = Series::Style::kPoints,
+                  .color = end == 0 ? report::kGray : 3,
+                  .size = 1.6};
+      for (size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i] != end) continue;
+        mark.x.insert(mark.x.end(), 2, steps[i]);
+        mark.y.insert(mark.y.end(), {train[i], test[i]});
+      }
+      panel.series.push_back(mark);
+    }
+    return panel;
+  };
+  auto loss = panel_of("Loss", "Loss", line.train.loss, line.test.loss);
   auto all = line.train.loss;
   all.insert(all.end(), line.test.loss.begin(), line.test.loss.end());
   loss.log_y = is_wide(all);
-  Panel accuracy{.title = "Accuracy", .x_label = x_label, .y_label = "Accuracy"};
-  accuracy.series = {{.label = "training set", .x = steps, .y = line.train.accuracy},
-                     {.label = "test set", .x = steps, .y = line.test.accuracy}};
-  for (auto* panel : {&loss, &accuracy}) {
-    panel->x_low = steps.front();
-    panel->x_high = steps.back();
-    Series ends{.label = "checkpoints", .style = Series::Style::kPoints, .color = report::kGray};
-    ends.size = 1.6;
-    for (size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i] != 0 && steps[i] != 1) continue;
-      for (int s = 0; s < 2; ++s) {
-        ends.x.push_back(steps[i]);
-        ends.y.push_back(panel->series[static_cast<size_t>(s)].y[i]);
-      }
-    }
-    panel->series.push_back(ends);
-  }
-  return {.name = name, .panels = {loss, accuracy}};
+  return {.name = name,
+          .panels = {loss, panel_of("Accuracy", "Accuracy (%)", percent(line.train.accuracy),
+                                    percent(line.test.accuracy))}};
 }
 
 report::Figure plane_figure(const std::string& name, const std::string& split,
@@ -82,8 +96,8 @@ report::Figure plane_figure(const std::string& name, const std::string& split,
   auto loss = map(capitalized(split) + " loss", slice.loss);
   loss.z_label = "Loss";
   loss.log_z = is_wide(slice.loss);
-  auto accuracy = map(capitalized(split) + " accuracy", slice.accuracy);
-  accuracy.z_label = "Accuracy";
+  auto accuracy = map(capitalized(split) + " accuracy", percent(slice.accuracy));
+  accuracy.z_label = "Accuracy (%)";
   return {.name = name, .panels = {loss, accuracy}, .panel_height = 330};
 }
 

@@ -9,9 +9,10 @@
 
 namespace unlazy::measure {
 
-/// Loss and accuracy of both splits at `steps` along a line; the checkpoints at 0 and 1 are marked.
-report::Figure line_figure(const std::string& name, const std::vector<double>& steps,
-                           const Landscape::Line& line);
+/// Loss and accuracy of both splits at `steps` along a line. The checkpoints at 0 and 1 are marked,
+/// and `from` and `to` say in the legend which they are.
+report::Figure line_figure(const std::string& name, const std::string& from, const std::string& to,
+                           const std::vector<double>& steps, const Landscape::Line& line);
 
 /// Maps of loss and accuracy of `split` ("train", "test") over a plane, `steps` along both axes;
 /// the checkpoint in the middle is marked.

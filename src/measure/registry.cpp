@@ -7,9 +7,9 @@
 
 namespace unlazy::measure {
 
-Measure measure_test, measure_test_recalibrated, measure_train_set, measure_weight_norm, measure_gradient_norm,
-    measure_distance, measure_layer_norms, measure_effective_rank, measure_nuclear_norm,
-    measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
+Measure measure_test, measure_test_recalibrated, measure_train_set, measure_weight_norm,
+    measure_gradient_norm, measure_distance, measure_layer_norms, measure_effective_rank,
+    measure_nuclear_norm, measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
     measure_hessian_density, measure_ntk_trace, measure_gradient_covariance,
     measure_gradient_noise_scale, measure_sharpness, measure_sharpness_pga,
     measure_sharpness_average, measure_lazy_distance, measure_ntk_change, measure_first_layer;
@@ -60,19 +60,21 @@ const Registry<Measure>& registry() {
 }
 
 OptionTable describe(MeasureOptions& o) {
-  return {"Measurements",
-          {{.name = "measure",
-            .target = &o.names,
-            .help = "What to measure during training, each as NAME or NAME:every=LENGTH.",
-            .choices = registry().choices(),
-            .has_settings = true,
-            .role = Role::kCurve,
-            .is_common = true},
-           {.name = "measure-every",
-            .target = &o.every,
-            .range = Range::above(0),
-            .help = "How often to measure; always also before the first step and at the end.",
-            .role = Role::kCurve}}};
+  return {
+      "Measurements",
+      {{.name = "measure",
+        .target = &o.names,
+        .help = "What to measure during training, each as NAME or NAME:every=LENGTH; every=log: "
+                "at 0, 1, 2, 3, 5, 7, 10, 20, .. steps.",
+        .choices = registry().choices(),
+        .has_settings = true,
+        .role = Role::kCurve,
+        .is_common = true},
+       {.name = "measure-every",
+        .target = &o.every,
+        .range = Range::above(0),
+        .help = "How often to measure; always also before the first step and at the end.",
+        .role = Role::kCurve}}};
 }
 
 OptionTable describe(ProbeOptions& o, const std::string& prefix) {
@@ -133,6 +135,11 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
             .role = Role::kCurve}}};
 }
 
+bool is_log_step(int64_t step) {
+  while (step >= 10 && step % 10 == 0) step /= 10;
+  return step <= 3 || step == 5 || step == 7;
+}
+
 std::vector<Request> requests(const MeasureOptions& options) {
   constexpr std::string_view kEvery = "every=";
   std::vector<Request> list;
@@ -145,7 +152,9 @@ std::vector<Request> requests(const MeasureOptions& options) {
       UNLAZY_CHECK_USAGE(setting.starts_with(kEvery), "--measure: ", text,
                          " has an unknown setting; write ", request.name, ":every=LENGTH, such as ",
                          request.name, ":every=10ep");
-      request.every = Step::parse(setting.substr(kEvery.size()), "--measure " + request.name);
+      request.is_log = setting == "every=log";
+      if (!request.is_log)
+        request.every = Step::parse(setting.substr(kEvery.size()), "--measure " + request.name);
       UNLAZY_CHECK_USAGE(request.every.count() > 0, "--measure ", text,
                          ": a measurement every 0 steps cannot be made; give a length above 0");
     }

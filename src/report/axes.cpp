@@ -58,6 +58,11 @@ bool has_points(const Panel& panel, const Series& s) {
   return false;
 }
 
+bool has_any_points(const Panel& panel) {
+  return std::any_of(panel.series.begin(), panel.series.end(),
+                     [&](const Series& s) { return has_points(panel, s); });
+}
+
 std::pair<double, double> x_bounds(const Panel& panel) {
   double least = HUGE_VAL, most = -HUGE_VAL;
   for (const auto& s : panel.series) {
@@ -87,6 +92,37 @@ std::pair<double, double> y_bounds(const Panel& panel) {
   if (low == Panel::kAuto) low = least / room;
   if (high == Panel::kAuto) high = most * room;
   return {low, high};
+}
+
+void show_later_part(Panel& panel) {
+  constexpr double kFirst = 0.1, kWide = 3, kLeastGain = 1.5;
+  const auto [begin, end] = [&] {
+    double least = HUGE_VAL, most = -HUGE_VAL;
+    for (const auto& s : panel.series) {
+      for (const double x : s.x) least = std::min(least, x), most = std::max(most, x);
+    }
+    return std::pair(least, most);
+  }();
+  double low = HUGE_VAL, high = -HUGE_VAL, highest = -HUGE_VAL;
+  for (const auto& s : panel.series) {
+    for (size_t i = 0; i < s.x.size(); ++i) {
+      const bool is_later = s.x[i] >= begin + kFirst * (end - begin) && s.x[i] > begin;
+      for (const auto* list : {&s.y, &s.low, &s.high}) {
+        if (list->empty() || !std::isfinite((*list)[i])) continue;
+        highest = std::max(highest, (*list)[i]);
+        if (!is_later) continue;
+        low = std::min(low, (*list)[i]);
+        high = std::max(high, (*list)[i]);
+      }
+    }
+  }
+  if (!(high > low)) return;
+  panel.log_y = low > 0 && high > kWide * low;
+  const double room = 0.05 * (high - low);
+  panel.y_low = panel.log_y ? low / 1.1 : low - room;
+  const bool is_cut = panel.log_y ? std::log(highest / low) > kLeastGain * std::log(high / low)
+                                  : highest - low > kLeastGain * (high - low);
+  if (is_cut) panel.y_high = panel.log_y ? high * 1.1 : high + room;
 }
 
 double x_tick_step(double low, double high, double width) {

@@ -17,8 +17,10 @@ std::string bound_text(double value, double scale);
 /// Does a series of the panel have heights?
 bool has_map(const Panel& panel);
 
-/// Does the series have a point that can be drawn?
+/// Does the series have a point that can be drawn? Any series of the panel?
 bool has_points(const Panel& panel, const Series& series);
+
+bool has_any_points(const Panel& panel);
 
 /// The panel's own bounds, moved apart if they leave no room between them (all points at one x, or
 /// no points).
@@ -26,6 +28,12 @@ std::pair<double, double> x_bounds(const Panel& panel);
 /// The same for y. On a logarithmic axis, where gnuplot would extend to whole decades: a little
 /// room around the data instead.
 std::pair<double, double> y_bounds(const Panel& panel);
+
+/// Sets the y axis to what the lines and their bands show after the first tenth of the x axis, for
+/// losses, whose start or a spike there would flatten the rest. Where they differ by more than a
+/// factor of 3 the axis becomes logarithmic. Lines leave the axes at its top where they are above.
+/// Nothing happens to lines that do not get that far, or when it would save less than a third.
+void show_later_part(Panel& panel);
 
 /// The distance of the ticks of a linear x axis of `width` points with both bounds given, so that
 /// their numbers do not touch; 0 if gnuplot's own choice has room.

@@ -32,7 +32,7 @@ std::string find_in_path(const std::string& program) {
   return "";
 }
 
-constexpr std::array kPictures = {".svg", ".png"};
+constexpr std::array kPictures = {".svg", ".pdf", ".png"};
 
 // Behind the names of pictures that are being drawn, as write_file() has it, so that leftovers are
 // known as such.
@@ -86,11 +86,13 @@ std::string wait_for(const Drawing& drawing) {
 bool is_whole_picture(const std::string& path, std::string_view kind) {
   if (!fs::exists(path)) return false;
   auto bytes = read_file(path);
-  while (!bytes.empty() && bytes.back() == '\n' && kind == ".svg") bytes.pop_back();
-  return bytes.ends_with(kind == ".svg" ? "</svg>" : "IEND\xae\x42\x60\x82");
+  while (!bytes.empty() && bytes.back() == '\n' && kind != ".png") bytes.pop_back();
+  return bytes.ends_with(kind == ".svg"   ? "</svg>"
+                         : kind == ".pdf" ? "%%EOF"
+                                          : "IEND\xae\x42\x60\x82");
 }
 
-// Gives the pictures their names, both or none. What went wrong, else nothing.
+// Gives the pictures their names, all or none. What went wrong, else nothing.
 std::string keep_pictures(const std::string& folder, const Drawing& drawing) {
   auto failure = wait_for(drawing);
   const std::string stem = folder + "/" + drawing.name;

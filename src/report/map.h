@@ -15,6 +15,15 @@ namespace unlazy::report {
 /// not positive for `is_log`) do not count.
 std::vector<double> contour_levels(const std::vector<double>& z, bool is_log);
 
+/// A height written on its contour line.
+struct ContourLabel {
+  double x, y;
+  std::string text;
+};
+/// At most one for each of contour_levels(): where a ray from the middle of the grid first meets the
+/// level, as far from the other labels and the middle as can be. None where there is no room.
+std::vector<ContourLabel> contour_labels(const Series& series, bool is_log);
+
 /// gnuplot commands that compute the contour lines of block `index` of NAME.csv, before the panels.
 std::string contour_commands(const Panel& panel, const Series& series, size_t index);
 /// gnuplot commands for the colours, range and ticks of the colour bar of a panel with this map.

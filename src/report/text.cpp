@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
+
+#include "core/format.h"
 
 namespace unlazy::report {
 namespace {
@@ -83,6 +86,16 @@ std::string file_text(const std::string& name) {
   auto out = one_line(name);
   std::replace(out.begin(), out.end(), '/', '_');
   return out;
+}
+
+std::string power_text(double value) {
+  const std::string plain = number_text(value);
+  const double size = std::fabs(value);
+  if (value == 0 || !std::isfinite(value) || (size >= 0.001 && size < 1e5)) return plain;
+  const double power = std::floor(std::log10(size) + 1e-12);
+  const std::string factor = rounded_text(value / std::pow(10.0, power), 4);
+  const std::string ten = "10^{" + rounded_text(power, 3) + "}";
+  return factor == "1" ? ten : factor == "-1" ? "-" + ten : factor + " × " + ten;
 }
 
 double text_width(const std::string& text) {

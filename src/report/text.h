@@ -20,6 +20,9 @@ std::string plain_text(const std::string& name);
 /// A name as a part of a file's name: on one line, with "_" for "/".
 std::string file_text(const std::string& name);
 
+/// A number as enhanced text: "0.05", "5 × 10^{-4}", "10^{6}".
+std::string power_text(double value);
+
 /// The width of enhanced text in the legend's font, in points. Markup does not count.
 double text_width(const std::string& text);
 

@@ -39,9 +39,9 @@ Loop::Loop(Experiment& experiment, RunDir& run, Recorder& recorder, const Hooks&
   const auto& o = experiment.options();
   const int64_t per_epoch = experiment.steps_per_epoch();
   measure_every_ = std::max<int64_t>(1, o.measure.every.in_iterations(per_epoch));
-  for (const auto& [name, every] : measure::requests(o.measure)) {
+  for (const auto& [name, every, is_log] : measure::requests(o.measure)) {
     measurements_.push_back({measure::registry().find(name).make,
-                             std::max<int64_t>(1, every.in_iterations(per_epoch))});
+                             std::max<int64_t>(1, every.in_iterations(per_epoch)), is_log});
   }
   checkpoint_every_ = std::max<int64_t>(1, o.run.checkpoint_every.in_iterations(per_epoch));
 }
@@ -139,12 +139,17 @@ bool Loop::is_due(int64_t step, int64_t every) const {
   return step % every == 0 || step == start_ || step == experiment_.end();
 }
 
+bool Loop::is_due(int64_t step, const Measurement& measurement) const {
+  if (!measurement.is_log) return is_due(step, measurement.every);
+  return measure::is_log_step(step) || step == start_ || step == experiment_.end();
+}
+
 // Measures what is due at `step`; training totals, the line and the flush keep to
 // --measure-every.
 void Loop::measure(int64_t step) {
   const bool is_row = is_due(step, measure_every_);
   if (is_row || std::any_of(measurements_.begin(), measurements_.end(),
-                            [&](const auto& m) { return is_due(step, m.every); })) {
+                            [&](const auto& m) { return is_due(step, m); })) {
     waited_seconds();
   }
   if (is_row) {
@@ -162,9 +167,9 @@ void Loop::measure(int64_t step) {
 void Loop::record_measurements(int64_t step) {
   const auto subject = experiment_.subject();
   std::vector<measure::Value> values;
-  for (const auto& [make, every] : measurements_) {
-    if (!is_due(step, every)) continue;
-    for (auto& value : make(subject)) {
+  for (const auto& measurement : measurements_) {
+    if (!is_due(step, measurement)) continue;
+    for (auto& value : measurement.make(subject)) {
       if (value.value.dim() == 0) values.push_back(std::move(value));
     }
   }

@@ -50,7 +50,14 @@ class Loop {
 
  private:
   bool is_checkpoint_wanted(int64_t step) const;
+  struct Measurement {
+    measure::Measure* make;
+    int64_t every;
+    bool is_log;
+  };
+
   bool is_due(int64_t step, int64_t every) const;
+  bool is_due(int64_t step, const Measurement& measurement) const;
   void check_finite(const TrainTotals& totals);
   [[noreturn]] void fail_not_finite(const char* what, int64_t step);
   void note_graph_problem();
@@ -61,11 +68,6 @@ class Loop {
   void record_totals(int64_t step, const TrainTotals& totals);
   void write_line(int64_t step);
   void checkpoint(int64_t step);
-
-  struct Measurement {
-    measure::Measure* make;
-    int64_t every;
-  };
 
   Experiment& experiment_;
   RunDir& run_;

@@ -8,10 +8,12 @@
 
 namespace unlazy::train {
 
-/// One line per run, named by the last part of its folder (more parts if runs share it): test loss
-/// and test accuracy (smoothed where the run has the smoothed curve), training loss and the
-/// distance from initialisation, against epochs. Throws Error when no run has a curve, or like
-/// report::read_metrics().
+/// Test loss and test accuracy (smoothed where the runs have the smoothed curve, and called so),
+/// training loss and the distance from initialisation, against epochs. Runs that differ only in the
+/// seed are one line with a band; it is named by what tells it from the others ("τ = 0.1") and has
+/// the colour of its noise rate. Runs without config.json, or of the same settings and seed, are
+/// one line each, named by the last part of their folders (more parts if runs share it). Throws
+/// Error when no run has a curve, or like report::read_metrics().
 report::Figure run_figure(const std::vector<std::string>& runs);
 
 }  // namespace unlazy::train

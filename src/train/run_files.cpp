@@ -117,10 +117,11 @@ std::vector<std::string> training_files() {
     for (const char* kind : {"", ".writing", ".old", ".damaged"})
       files.push_back("checkpoints/#" + std::string(kind) + "/" + name);
   }
-  files.insert(files.end(), {"metrics.csv", "log.txt", "events.out.tfevents.*.unlazy",
-                             "linearised.safetensors", "measure-#.json", "measure-#-*=*.json"});
+  files.insert(files.end(),
+               {"metrics.csv", "log.txt", "events.out.tfevents.*.unlazy", "linearised.safetensors",
+                "measure-#.json", "measure-#-*=*.json", "measure.csv"});
   for (const char* name : {"figures/plane-*", "figures/line-*"}) {
-    for (const char* end : {".json", ".csv", ".gp", ".svg", ".png"})
+    for (const char* end : {".json", ".csv", ".gp", ".svg", ".pdf", ".png"})
       files.push_back(name + std::string(end));
   }
   files.push_back("prune-*/");

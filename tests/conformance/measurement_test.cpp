@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 #include <set>
 
+#include "command.h"
+#include "core/files.h"
 #include "support/small_run.h"
 #include "train/experiment.h"
 
@@ -50,6 +53,50 @@ void expect_equal(const std::vector<std::pair<std::string, at::Tensor>>& a,
 }
 
 class MeasurementConformance : public ::testing::TestWithParam<Case> {};
+
+// The row of src/measure/README.md that defines a measurement.
+std::string row_of(const std::string& name) {
+  const auto page = read_file(std::string(UNLAZY_SOURCE_DIR) + "/src/measure/README.md");
+  const auto begin = page.find("\n| `" + name + "` | ");
+  if (begin == std::string::npos) return "";
+  return page.substr(begin + 1, page.find('\n', begin + 1) - begin - 1);
+}
+
+// "weight_norm/conv1" is `weight_norm/LAYER` there, "hessian_top_3" is `hessian_top_1`, ...
+std::string name_on_page(std::string name) {
+  name = std::regex_replace(name, std::regex("/relu[0-9]+$"), "/reluN");
+  name = std::regex_replace(name, std::regex("/(?!reluN).*$"), "/LAYER");
+  return std::regex_replace(name, std::regex("^hessian_top_[0-9]+$"), "hessian_top_1");
+}
+
+// Each measurement with formula, unit and cost, and the name of each value.
+TEST(MeasurementPage, DefinesEachMeasurementAndEachValue) {
+  train::Experiment experiment(run_of("fp32"));
+  experiment.run_step(0);
+  for (const auto& entry : registry().entries()) {
+    const auto row = row_of(entry.name);
+    EXPECT_EQ(std::count(row.begin(), row.end(), '|'), 6) << entry.name << ": " << row;
+    for (const auto& [name, numbers] : to_host(entry.make(experiment.subject())))
+      EXPECT_NE(row.find("`" + name_on_page(name) + "`"), std::string::npos)
+          << entry.name << " gives " << name << ", which is not in its row: " << row;
+  }
+  EXPECT_NE(row_of("first-layer").find("`first_layer_escaped`"), std::string::npos)
+      << "of networks of two layers";
+}
+
+// What the help says about costs stands on the page, too.
+TEST(MeasurementPage, HasTheCostsOfTheHelp) {
+  const auto command = tools::commands().find("measure").make();
+  int num_costs = 0;
+  for (const auto& choice : command->options().tables()[0].rows()[0].choices) {
+    const auto at = choice.help.find("; costs ");
+    if (at == std::string::npos) continue;
+    ++num_costs;
+    EXPECT_TRUE(row_of(choice.name).ends_with(" | " + choice.help.substr(at + 8) + " |"))
+        << choice.name << ": " << choice.help;
+  }
+  EXPECT_GT(num_costs, 5);
+}
 
 TEST_P(MeasurementConformance, LeavesTheRunBitForBit) {
   const auto& [name, precision] = GetParam();

@@ -72,6 +72,47 @@ TEST(DataCommand, ExportedPicturesPackBack) {
   }
 }
 
+// The header of a PNG: width and height.
+std::pair<int, int> png_size(const std::string& path) {
+  const auto bytes = read_file(path);
+  EXPECT_EQ(bytes.substr(1, 3), "PNG") << path;
+  const auto number = [&](size_t at) {
+    int value = 0;
+    for (size_t i = at; i < at + 4; ++i)
+      value = 256 * value + static_cast<unsigned char>(bytes.at(i));
+    return value;
+  };
+  return {number(16), number(20)};
+}
+
+TEST(DataCommand, PreviewShowsTheFirstBatches) {
+  const ScratchFolder folder;
+  const auto path = folder / "new/preview.png";
+  const auto result = run_program({"data", "preview", "--data", "cifar10-sample", "--train-size",
+                                   "60", "--batch", "24", "--noise", "flip", "--noise-rate", "0.5",
+                                   "--batches", "3", "--out", path});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(result.out.starts_with("step 0: ")) << result.out;
+  EXPECT_NE(result.out.find(" of 24 labels flipped\n"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find(" of 12 labels flipped\n"), std::string::npos)
+      << "the last, smaller one";
+  EXPECT_NE(result.out.find("written: " + path + "\n"), std::string::npos);
+  const auto [width, height] = png_size(path);
+  EXPECT_GT(width, 64 * 4);
+  EXPECT_GT(height, 3 * (64 + 28));
+
+  expect_failure(run_program({"data", "preview", "--data", "cifar10-sample", "--noise",
+                              "rademacher", "--noise-sigma", "1", "--out", path}),
+                 2,
+                 "unlazy: data: --noise rademacher acts on regression targets, so there are no "
+                 "labels to show");
+  expect_failure(run_program({"data", "export", "--data", "cifar10-sample", "--batch", "4", "--out",
+                              folder / "x"}),
+                 2, "unlazy: data: --batch has no effect with unlazy data export");
+  expect_failure(run_program({"data", "preview", "--sheet", "4"}), 2,
+                 "unlazy: data: --sheet has no effect with unlazy data preview");
+}
+
 TEST(DataCommand, PackHoldsOutATestSplit) {
   const ScratchFolder folder;
   run_program({"data", "export", "--data", "cifar10-sample", "--train-size", "30", "--balanced",

@@ -82,7 +82,8 @@ TEST(MeasureCommand, PrintsAndWritesTheNumbersOfACheckpoint) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.out.find("hessian_top_2 "), std::string::npos);
   EXPECT_NE(result.out.find("hessian_density_x"), std::string::npos);
-  EXPECT_NE(result.out.find("written: " + run + "/measure-4-samples=16-top=2.json"),
+  EXPECT_NE(result.out.find("written: " + run + "/measure.csv, " + run +
+                            "/measure-4-samples=16-top=2.json"),
             std::string::npos);
   const auto json = read_json_file(run + "/measure-4-samples=16-top=2.json");
   EXPECT_EQ(json.at("step"), 4);
@@ -126,6 +127,40 @@ TEST(MeasureCommand, ASecondCallKeepsTheNumbersOfTheFirst) {
       read_json_file(run + "/measure-4-split=test-rho=0.1.json").at("values").at("sharpness"));
   ASSERT_EQ(run_here(train_words(run, {"--overwrite"})), 0);
   EXPECT_FALSE(std::filesystem::exists(run + "/measure-4-rho=0.1.json")) << "a file of the run";
+}
+
+// Two checkpoints, two kinds, two settings, at different times: one table.
+TEST(MeasureCommand, AllNumbersOfARunAreInOneTable) {
+  const ScratchFolder scratch;
+  const auto run = scratch / "run";
+  ASSERT_EQ(run_here(train_words(run, {"--keep-checkpoints", "0"})), 0);
+  const auto measure = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"measure", run, "--threads", "1", "--measure"});
+    EXPECT_EQ(run_here(words), 0);
+    return read_file(run + "/measure.csv");
+  };
+  measure({"weight-norm"});
+  measure({"sharpness", "--rho", "0.1", "--split", "test"});
+  const auto table = measure({"weight-norm,hessian-density", "--checkpoint", "2"});
+  EXPECT_TRUE(table.starts_with("run,step,epoch,settings,name,index,value\nrun,2,1,,weight_norm,,"))
+      << table;
+  EXPECT_EQ(count(table, "\nrun,4,2,,weight_norm,,"), 1);
+  EXPECT_EQ(count(table, "\nrun,4,2,split=test rho=0.1,sharpness,,"), 1);
+  EXPECT_EQ(count(table, "\nrun,2,1,,hessian_density_y,"), 400) << "a row a point";
+  EXPECT_EQ(count(table, "\nrun,2,1,,hessian_density_y,399,"), 1);
+
+  auto json = read_json_file(run + "/measure-4.json");
+  json["values"]["weight_norm"] = 77;
+  write_file(run + "/measure-4.json", json.dump());
+  EXPECT_EQ(count(measure({"distance"}), "\nrun,4,2,,weight_norm,,77\n"), 1);
+  const auto again = measure({"weight-norm"});
+  EXPECT_EQ(count(again, "\nrun,4,2,,weight_norm,,"), 1) << "a repeated measurement";
+  EXPECT_EQ(count(again, ",77\n"), 0) << "replaces its row";
+  EXPECT_EQ(count(again, "distance_from_init"), 1);
+
+  write_file(run + "/measure-9.json", "[]");
+  EXPECT_EQ(message_of({"measure", run, "--measure", "distance"}, Error::Kind::kFailure),
+            run + "/measure-9.json: is not a file of unlazy measure; move it away");
 }
 
 TEST(MeasureCommand, WhatIsNotFiniteIsAFailure) {

@@ -415,6 +415,14 @@ TEST(Layers, ActivationSparsityCountsZeros) {
   EXPECT_GT(wanted, 0.1);
 }
 
+TEST(Measurements, LogarithmicStepsAreDenseAtFirst) {
+  std::vector<int64_t> steps;
+  for (int64_t step = 0; step <= 300; ++step) {
+    if (is_log_step(step)) steps.push_back(step);
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 300}));
+}
+
 TEST(Measurements, EntriesAndTheirSettings) {
   MeasureOptions options;
   options.names = {"test", "hessian-top:every=3ep"};
@@ -424,6 +432,9 @@ TEST(Measurements, EntriesAndTheirSettings) {
   EXPECT_EQ(list[0].every, Step::iterations(7));
   EXPECT_EQ(list[1].name, "hessian-top");
   EXPECT_EQ(list[1].every, Step::epochs(3));
+  EXPECT_FALSE(list[1].is_log);
+  options.names = {"ntk-change:every=log"};
+  EXPECT_TRUE(requests(options)[0].is_log);
   const auto parse = [&](const std::string& text) {
     Options("train", {describe(options), describe(options.probe, "measure-")})
         .parse({"--measure", text});

@@ -80,6 +80,40 @@ TEST(ReportCommand, ARunOfNoEpochsIsDrawnAndWhatIsEmptyIsSaid) {
   EXPECT_NE(read_file(scratch / "figures/curves.svg").find("no points: run"), std::string::npos);
 }
 
+// Data and scripts are there, one line says what to install, and the command has done its work.
+TEST(ReportCommand, WithoutGnuplotDataAndScriptsAreWritten) {
+  const ScratchFolder scratch;
+  make_run(scratch / "run", kRows);
+  const auto without_gnuplot = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"/usr/bin/env", "PATH=" + scratch / "nowhere", UNLAZY_PROGRAM});
+    return testing::run_command(words);
+  };
+  const auto expect_note = [&](const testing::ProgramResult& result, const std::string& folder,
+                               const std::string& scripts) {
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const std::string note =
+        "note: gnuplot is not installed, so nothing was drawn; the data and "
+        "scripts are in " +
+        folder +
+        ": install gnuplot (Debian: apt install "
+        "gnuplot-nox), go there and run gnuplot " +
+        scripts + "\n";
+    const auto at = result.out.find(note);
+    EXPECT_NE(at, std::string::npos) << result.out;
+    EXPECT_EQ(result.out.find("gnuplot", at + note.size()), std::string::npos) << "one line";
+  };
+  expect_note(without_gnuplot({"report", scratch / "run", "--figures", scratch / "f"}),
+              scratch / "f", "curves.gp");
+  EXPECT_TRUE(fs::exists(scratch / "f/curves.csv") && fs::exists(scratch / "f/curves.gp"));
+  EXPECT_FALSE(fs::exists(scratch / "f/curves.pdf"));
+  const auto synthetic = scratch / "synthetic";
+  expect_note(without_gnuplot({"synthetic", "--width", "20", "--dim", "4", "--samples", "10",
+                               "--steps", "100", "--out", synthetic}),
+              synthetic + "/figures", "dynamics.gp escape.gp norms.gp overlay.gp");
+  EXPECT_TRUE(fs::exists(synthetic + "/figures/dynamics.csv"));
+  EXPECT_TRUE(fs::exists(synthetic + "/DONE"));
+}
+
 TEST(ReportCommand, AFolderOfAnotherCommandIsNamedAsOne) {
   const ScratchFolder scratch;
   const auto compare = scratch / "compare", synthetic = scratch / "synthetic";

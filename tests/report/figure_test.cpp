@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "report/axes.h"
 #include "report/map.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -149,7 +150,7 @@ TEST(Figure, EachPanelSetsItsColours) {
   EXPECT_NE(script.find("set palette defined (0 '#c6dbef'", map), std::string::npos);
 }
 
-TEST(Figure, IsDrawnAsSvgAndPng) {
+TEST(Figure, IsDrawnAsSvgPdfAndPng) {
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
   testing::ScratchFolder scratch;
   const std::string folder = scratch / "a folder/figures";
@@ -158,8 +159,140 @@ TEST(Figure, IsDrawnAsSvgAndPng) {
   const auto svg = read_file(folder + "/two.svg"), png = read_file(folder + "/two.png");
   EXPECT_NE(svg.find("</svg>"), std::string::npos);
   EXPECT_NE(svg.find("Curve"), std::string::npos);
+  EXPECT_TRUE(read_file(folder + "/two.pdf").starts_with("%PDF"));
   EXPECT_EQ(png.substr(1, 3), "PNG");
   EXPECT_GT(png.size(), 10000u);
+}
+
+// 504 points are the text width of a page, 240 a column.
+TEST(Figure, IsAsWideAsThePaperWants) {
+  testing::ScratchFolder scratch;
+  auto figure = two_panels();
+  figure.panels.insert(figure.panels.end(), 2, figure.panels[0]);
+  const auto script = [&](const DrawOptions& options) {
+    write_figure(scratch.path(), figure, options);
+    return read_file(scratch / "two.gp");
+  };
+  EXPECT_NE(script({}).find("pdfcairo size 11.67in,"), std::string::npos) << "four panels of 400";
+  EXPECT_NE(script({.width = "page"}).find("pdfcairo size 7in,"), std::string::npos);
+  // 4 panels one below the other, and the title.
+  const auto column = script({.width = "column"});
+  EXPECT_NE(column.find("pdfcairo size 3.333in,8.954in"), std::string::npos) << column;
+  EXPECT_NE(column.find("'It''s a test'"), std::string::npos);
+  const auto untitled = script({.width = "column", .no_title = true});
+  EXPECT_NE(untitled.find("pdfcairo size 3.333in,8.75in"), std::string::npos);
+  EXPECT_EQ(untitled.find("'It''s a test'"), std::string::npos);
+  EXPECT_NE(untitled.find("Curve'"), std::string::npos) << "panels keep their titles";
+  figure.panels.resize(1);
+  EXPECT_EQ(script({.no_title = true}).find("Curve'"), std::string::npos)
+      << "the title of the only panel is that of the figure";
+}
+
+TEST(Figure, ALongTitleTakesSeveralLines) {
+  testing::ScratchFolder scratch;
+  auto figure = two_panels();
+  figure.title = "one part of the title, another part of the title; and the last part";
+  write_figure(scratch.path(), figure, {.width = "column"});
+  const auto script = read_file(scratch / "two.gp");
+  EXPECT_NE(script.find("set label 1000 'one part of the title, another part of the title; ' "),
+            std::string::npos)
+      << script;
+  EXPECT_NE(script.find("set label 1001 'and the last part' "), std::string::npos);
+}
+
+TEST(Figure, ACommonLegendLeavesThePanelsTheirHeight) {
+  testing::ScratchFolder scratch;
+  Figure figure{.name = "common"};
+  for (int i = 0; i < 2; ++i) {
+    Panel panel{.title = "P", .legend = Panel::Legend::kFigure};
+    for (int k = 0; k < 6; ++k)
+      panel.series.push_back(
+          {.label = "a rather long label " + std::to_string(k), .x = {0, 1}, .y = {0, 1}});
+    figure.panels.push_back(panel);
+  }
+  write_figure(scratch.path(), figure);
+  const auto script = read_file(scratch / "common.gp");
+  size_t count = 0;
+  for (size_t at = 0; (at = script.find("a rather long label 3", at)) != std::string::npos; ++at)
+    ++count;
+  EXPECT_EQ(count, 1u) << "it stands there once";
+  EXPECT_EQ(script.find("a rather long label 3", script.find("# panel 2")), std::string::npos);
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  draw_figures(scratch.path(), {"common"});
+}
+
+TEST(Figure, LinesHaveTheirOwnColourAndDashes) {
+  testing::ScratchFolder scratch;
+  auto figure = two_panels();
+  figure.panels[0].series[0].rgb = "#123456";
+  figure.panels[0].series[0].dash = 2;
+  write_figure(scratch.path(), figure);
+  const auto script = read_file(scratch / "two.gp");
+  EXPECT_NE(script.find("with lines lw 1.8 dt (2,4) lc rgb '#123456'"), std::string::npos)
+      << script;
+  EXPECT_NE(script.find("noborder lc rgb '#123456'"), std::string::npos)
+      << "its band is not dashed";
+}
+
+TEST(Figure, SpansAreShadedAndNamed) {
+  testing::ScratchFolder scratch;
+  auto figure = two_panels();
+  figure.panels[0].x_low = 0;
+  figure.panels[0].x_high = 40000;
+  figure.panels[0].spans = {{-1, 10000, "Phase I", false}, {10000, 50000, "Phase II", true}};
+  figure.panels[0].spans_label = "noise on";
+  write_figure(scratch.path(), figure);
+  const auto script = read_file(scratch / "two.gp");
+  EXPECT_NE(script.find("rectangle from first 1, graph 0 to first 4, graph 1 behind"),
+            std::string::npos)
+      << script;
+  EXPECT_NE(script.find("'Phase I' at first 0.5, graph 0.96"), std::string::npos);
+  EXPECT_NE(script.find("'noise on'"), std::string::npos) << "in the legend";
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  draw_figures(scratch.path(), {"two"});
+  EXPECT_NE(read_file(scratch / "two.svg").find("Phase II"), std::string::npos);
+}
+
+TEST(Figure, EveryContourLineIsLabelledWhereItIs) {
+  Series grid;  // a bowl
+  for (int j = -10; j <= 10; ++j) {
+    for (int i = -10; i <= 10; ++i) {
+      grid.x.push_back(i / 10.0);
+      grid.y.push_back(j / 5.0);
+      grid.z.push_back(i * i + j * j);
+    }
+  }
+  const auto labels = contour_labels(grid, false);
+  ASSERT_GE(labels.size(), 4u);
+  for (const auto& label : labels) {
+    const double z = 100 * label.x * label.x + 25 * label.y * label.y;
+    EXPECT_NEAR(z, std::stod(label.text), 6) << label.x << " " << label.y;
+  }
+  for (double& z : grid.z) z = 1;
+  EXPECT_TRUE(contour_labels(grid, false).empty());
+  EXPECT_TRUE(contour_labels({.x = {1}, .y = {1}, .z = {1}}, true).empty());
+}
+
+TEST(Figure, TheStartOfALossMayLeaveTheAxes) {
+  Series loss;
+  for (int t = 0; t <= 100; ++t) {
+    loss.x.push_back(t);
+    loss.y.push_back(t < 3 ? 50 : 2 - t / 100.0);
+  }
+  Panel panel{.title = "Loss", .series = {loss}};
+  show_later_part(panel);
+  EXPECT_FALSE(panel.log_y);
+  EXPECT_NEAR(panel.y_high, 1.9, 0.1);
+  EXPECT_NEAR(panel.y_low, 1, 0.1);
+  panel.series.push_back(loss);
+  for (double& y : panel.series[1].y) y *= 20;  // far off, but there
+  show_later_part(panel);
+  EXPECT_TRUE(panel.log_y);
+  EXPECT_GT(panel.y_high, 38);
+  EXPECT_LT(panel.y_low, 1);
+  Panel quiet{.title = "Loss", .series = {{.x = {0, 1, 2}, .y = {2, 1.5, 1}}}};
+  show_later_part(quiet);
+  EXPECT_EQ(quiet.y_high, Panel::kAuto) << "nothing to save";
 }
 
 TEST(Figure, WhatGnuplotSaysIsAnError) {

@@ -18,6 +18,16 @@ TEST(GnuplotText, NamesAreNoMarkup) {
   EXPECT_EQ(file_text("../a\nb"), ".._a b");
 }
 
+TEST(GnuplotText, SmallAndLargeNumbersHavePowersOfTen) {
+  EXPECT_EQ(power_text(5e-4), "5 × 10^{-4}");
+  EXPECT_EQ(power_text(1e-3), "0.001");
+  EXPECT_EQ(power_text(1e-6), "10^{-6}");
+  EXPECT_EQ(power_text(-2.5e6), "-2.5 × 10^{6}");
+  EXPECT_EQ(power_text(0.05), "0.05");
+  EXPECT_EQ(power_text(0), "0");
+  EXPECT_EQ(power_text(4), "4");
+}
+
 TEST(GnuplotText, WidthLeavesMarkupOut) {
   EXPECT_DOUBLE_EQ(text_width("{/:Italic t}"), text_width("t"));
   EXPECT_DOUBLE_EQ(text_width("a\\_1"), text_width("a") + text_width("1") + 5 * 1.3);

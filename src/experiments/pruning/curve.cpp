@@ -174,6 +174,7 @@ void write_curve(const std::string& folder, const PruningCurve& curve) {
   json["criterion"] = curve.criterion;
   json["precision"] = curve.precision;
   json["seed"] = curve.seed;
+  json["classes"] = curve.num_classes;
   json["settings"] = curve.settings;
   std::ostringstream table, layers;
   table << csv_head() << '\n';
@@ -201,6 +202,7 @@ PruningCurve read_curve(const std::string& folder) {
   curve.criterion = json.at("criterion");
   curve.precision = json.at("precision");
   curve.seed = json.at("seed");
+  curve.num_classes = json.value("classes", int64_t{0});
   curve.settings = json.value("settings", Settings());
   for (const auto& level : json.at("levels")) curve.levels.push_back(level_of(level));
   return curve;

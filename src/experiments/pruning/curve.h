@@ -57,7 +57,8 @@ struct PruningCurve {
   std::string criterion;
   std::string precision;  // of evaluation
   int64_t seed = 0;
-  Settings settings;  // everything else it was made with (pruning_settings.h)
+  int64_t num_classes = 0;  // of the data; 0: not known
+  Settings settings;        // everything else it was made with (pruning_settings.h)
   std::vector<CurveLevel> levels;
 };
 

@@ -92,6 +92,7 @@ CurveResult CurveMaker::make() {
   curve_.run = source_.empty() ? trained_ : source_;
 
   PrunedNetwork network(base_, trained_);
+  curve_.num_classes = network.experiment().subject().num_classes;
   curve_.precision = precision_name(network.experiment().compute().dtype);
   pool_ = {prune::prunable_layers(o_.criterion, network.parameters()), criterion_->is_layerwise()};
   const auto outcome = protocol_->make_levels(*this, network);

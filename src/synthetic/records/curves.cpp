@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/format.h"
+#include "report/text.h"
 
 namespace unlazy::synthetic {
 
@@ -42,12 +43,15 @@ std::string method_text(const SyntheticOptions& options, const RunResult& run) {
   const auto& s = run.setting;
   std::string text = options.method.method +
                      (options.model.family == "diagonal" ? ", diagonal network" : "") +
-                     ": η = " + number_text(s.lr);
-  if (s.sigma > 0) text += ", σ = " + number_text(s.sigma);
-  if (s.rho > 0) text += ", ρ = " + number_text(s.rho);
-  if (options.method.batch_size > 1) text += ", B = " + std::to_string(options.method.batch_size);
-  if (options.model.family == "linear") text += ", m = " + std::to_string(run.num_neurons);
-  text += ", d = " + std::to_string(run.d) + ", ‖θ^*‖ = " + rounded_text(run.teacher_norm, 3);
+                     ": η = " + report::power_text(s.lr);
+  if (s.sigma > 0) text += ", σ = " + report::power_text(s.sigma);
+  if (s.rho > 0) text += ", ρ = " + report::power_text(s.rho);
+  if (options.method.batch_size > 1)
+    text += ", {/:Italic B} = " + std::to_string(options.method.batch_size);
+  if (options.model.family == "linear")
+    text += ", {/:Italic m} = " + std::to_string(run.num_neurons);
+  text += ", {/:Italic d} = " + std::to_string(run.d) +
+          ", ‖θ^*‖ = " + rounded_text(run.teacher_norm, 3);
   text += num_seeds > 1 ? "; " + std::to_string(num_seeds) + " seeds, mean ± s.d."
                         : "; seed " + std::to_string(s.seed);
   return text;

@@ -1,11 +1,15 @@
 #include "synthetic/records/pictures.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "core/format.h"
+#include "report/band.h"
+#include "report/text.h"
 #include "synthetic/records/curves.h"
 #include "synthetic/records/results.h"
+#include "synthetic/records/spans.h"
 
 namespace unlazy::synthetic {
 namespace {
@@ -25,18 +29,64 @@ std::string step_text(int64_t step) {
   return (factor == "1" ? "" : factor + " × ") + "10^{" + std::to_string(power) + "}";
 }
 
-// How the two families write what a neuron is.
+// How the two families write what a neuron is. A diagonal network has coordinates in their place,
+// and the spectrum of theta in that of W.
 struct Words {
   const char *norm, *align;                       // of neuron i, on axes
   const char *mean_norm, *mean_cos, *mean_align;  // in the legend
+  const char *mean_norm_axis, *mean_cos_axis, *moved_axis;
+  const char *one, *many;    // "neuron", "neurons"
+  const char *norms, *rank;  // titles
+  const char* count;         // the number of neurons
 };
 const Words& words(const SyntheticOptions& options) {
-  static const Words linear = {"‖{/:Italic w}_i‖", "⟨{/:Italic w}_i, θ^*⟩", "‖{/:Italic w}‖",
-                               "|cos({/:Italic w}, θ^*)|", "|⟨{/:Italic w}, θ^*⟩|"};
-  static const Words diagonal = {"‖({/:Italic u}_j, {/:Italic v}_j)‖", "θ_j θ_j^* / ‖θ^*‖",
+  static const Words linear = {"‖{/:Italic w}_i‖",
+                               "⟨{/:Italic w}_i, θ^*⟩",
+                               "‖{/:Italic w}‖",
+                               "|cos({/:Italic w}, θ^*)|",
+                               "|⟨{/:Italic w}, θ^*⟩|",
+                               "Mean ‖{/:Italic w}_i‖",
+                               "Mean |cos({/:Italic w}_i, θ^*)|",
+                               "Mean ‖{/:Italic w}_i({/:Italic t}) − {/:Italic w}_i(0)‖",
+                               "neuron",
+                               "neurons",
+                               "Neuron norms",
+                               "Rank of {/:Italic W}",
+                               "{/:Italic m}"};
+  static const Words diagonal = {"‖({/:Italic u}_j, {/:Italic v}_j)‖",
+                                 "θ_j θ_j^* / ‖θ^*‖",
                                  "‖({/:Italic u}, {/:Italic v})‖",
-                                 "|θ| / ({/:Italic u}^2 + {/:Italic v}^2)", "|θ θ^*| / ‖θ^*‖"};
+                                 "|θ| / ({/:Italic u}^2 + {/:Italic v}^2)",
+                                 "|θ θ^*| / ‖θ^*‖",
+                                 "Mean ‖({/:Italic u}_j, {/:Italic v}_j)‖",
+                                 "Mean |θ_j| / ({/:Italic u}_j^2 + {/:Italic v}_j^2)",
+                                 "Mean move of ({/:Italic u}_j, {/:Italic v}_j)",
+                                 "coordinate",
+                                 "coordinates",
+                                 "Norms of ({/:Italic u}_j, {/:Italic v}_j)",
+                                 "Sparsity of θ",
+                                 "{/:Italic d}"};
   return options.model.family == "diagonal" ? diagonal : linear;
+}
+
+std::string capital(std::string word) {
+  word[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[0])));
+  return word;
+}
+
+// The first line of a figure of one setting; of a grid it says which.
+std::string title_of(const SyntheticOptions& options, const std::vector<RunResult>& results,
+                     const RunResult& run) {
+  const auto num_settings = results.back().setting.group + 1;
+  if (num_settings == 1) return method_text(options, run);
+  return "setting " + std::to_string(run.setting.group + 1) + " of " +
+         std::to_string(num_settings) + "; " + method_text(options, run);
+}
+
+std::string grid_title(const SyntheticOptions& options) {
+  const auto num_seeds = static_cast<int64_t>(options.method.seed.size());
+  const auto note = report::band_note(num_seeds, num_seeds);
+  return options.method.method + ": settings compared" + (note.empty() ? "" : "; " + note);
 }
 
 // The norm and alignment plane, around 0 in the alignment, with its edge |<w, theta*>| = |w|
@@ -93,8 +143,10 @@ Panel path_panel(const SyntheticOptions& options, const RunResult& run) {
     path.shade.push_back(
         path.x.size() > 1 ? static_cast<double>(i) / static_cast<double>(path.x.size() - 1) : 1);
   }
-  Panel panel = plane(options, run, "Neuron " + std::to_string(chosen) + ", darker is later", norm,
-                      align, true);
+  Panel panel =
+      plane(options, run,
+            capital(words(options).one) + " " + std::to_string(chosen) + ", darker is later", norm,
+            align, true);
   panel.series.push_back(path);
   return panel;
 }
@@ -106,15 +158,17 @@ Panel cloud_panel(const SyntheticOptions& options, const RunResult& run, const S
     norm = std::max(norm, *std::max_element(s.norm.begin(), s.norm.end()));
     for (const double x : s.align) align = std::max(align, std::fabs(x));
   }
-  Panel panel = plane(options, run, "All neurons at {/:Italic t} = " + step_text(shot.step), norm,
-                      align, false);
+  Panel panel = plane(
+      options, run,
+      std::string("All ") + words(options).many + " at {/:Italic t} = " + step_text(shot.step),
+      norm, align, false);
   panel.series.push_back(
       {.x = shot.norm, .y = shot.align, .style = Series::Style::kPoints, .color = 0, .size = 0.8});
   return panel;
 }
 
 std::string label_of(const SyntheticOptions& options, const Setting& setting) {
-  return setting_text(options, setting, {"η = ", "σ = ", "ρ = "});
+  return setting_text(options, setting, {"η = ", "σ = ", "ρ = "}, report::power_text);
 }
 
 // Figures 2 and 4: (a) losses, (b) means over the neurons, (c) one neuron, then all neurons at four
@@ -123,16 +177,18 @@ Figure dynamics(const SyntheticOptions& options, const std::vector<RunResult>& r
                 const RunResult& run, const std::string& name) {
   const Curves curves(options, results);
   const int64_t group = run.setting.group;
-  Figure figure{.name = name, .title = method_text(options, run)};
+  Figure figure{.name = name, .title = title_of(options, results, run)};
 
   Panel loss = curves.panel("Loss, clean targets", "Loss", true);
   loss.series = {curves.series("train", group, &Record::train_loss),
                  curves.series("test", group, &Record::test_loss)};
-  Panel means = curves.panel("Mean over neurons", "", false);
+  loss.series[1].style = Series::Style::kDashed;  // the two curves lie on each other
+  Panel means = curves.panel(std::string("Mean over ") + words(options).many, "Mean", false);
   means.y_low = 0;
   means.series = {curves.series(words(options).mean_norm, group, &Record::norm_mean, 0),
                   curves.series(words(options).mean_cos, group, &Record::cos_abs_mean, 1),
                   curves.series(words(options).mean_align, group, &Record::align_abs_mean, 2)};
+  for (auto* panel : {&loss, &means}) add_spans(*panel, options, results, group);
   figure.panels = {loss, means, path_panel(options, run)};
   figure.columns = {3};
   for (const auto& shot : run.snapshots) figure.panels.push_back(cloud_panel(options, run, shot));
@@ -149,12 +205,13 @@ Figure escape_figure(const SyntheticOptions& options, const std::vector<RunResul
   const Curves curves(options, results);
   const bool is_single = results.back().setting.group == 0;
   Figure figure{.name = "escape",
-                .title = is_single ? method_text(options, results.front())
-                                   : options.method.method + ": settings compared"};
-  Panel share = curves.panel("Neurons outside the lazy ball", "Share of neurons", false, true);
-  Panel moved = curves.panel("Distance from initialisation",
-                             "Mean ‖{/:Italic w}_i − {/:Italic w}_i(0)‖", true, true);
-  Panel rank = curves.panel("Rank of {/:Italic W}", "Effective rank", false);
+                .title = is_single ? method_text(options, results.front()) : grid_title(options)};
+  const auto& word = words(options);
+  Panel share = curves.panel(capital(word.many) + " outside the lazy ball",
+                             std::string("Share of ") + word.many, false, true);
+  Panel moved = curves.panel("Distance from initialisation", word.moved_axis, true, true);
+  Panel rank = curves.panel(word.rank, "Effective rank", false);
+  if (!is_single) share.legend = moved.legend = rank.legend = Panel::Legend::kFigure;
   share.y_low = 0;
   share.y_high = 1.03;
   rank.y_low = 0;
@@ -169,12 +226,19 @@ Figure escape_figure(const SyntheticOptions& options, const std::vector<RunResul
     ++color;
   }
   const double ball = 1 / std::sqrt(static_cast<double>(results.front().num_neurons));
-  moved.series.push_back({.label = "1/√{/:Italic m}",
+  const std::string ball_text = std::string("1/√") + word.count;
+  moved.series.push_back({.label = is_single ? ball_text : "",
                           .x = {moved.x_low, moved.x_high},
                           .y = {ball, ball},
                           .style = Series::Style::kDashed,
                           .color = kGray});
   moved.y_low = ball / 30;
+  if (!is_single) {  // in the common legend, which is that of the first panel
+    moved.title += " (dashed: " + ball_text + ")";
+    for (auto* panel : {&moved, &rank}) {
+      for (auto& series : panel->series) series.label.clear();
+    }
+  }
   figure.panels = {share, moved, rank};
   figure.panel_width = 400;
   return figure;
@@ -185,13 +249,14 @@ Figure norms_figure(const SyntheticOptions& options, const std::vector<RunResult
                     const RunResult& run) {
   const Curves curves(options, results);
   const int64_t group = run.setting.group;
-  Figure figure{.name = "norms", .title = method_text(options, run)};
-  Panel range = curves.panel("Neuron norms", words(options).norm, true);
+  Figure figure{.name = "norms", .title = title_of(options, results, run)};
+  Panel range = curves.panel(words(options).norms, words(options).norm, true);
   range.series = {curves.series("largest", group, &Record::norm_max),
                   curves.series("median", group, &Record::norm_median),
                   curves.series("smallest", group, &Record::norm_min)};
-  Panel density{
-      .title = "Their distribution", .x_label = words(options).norm, .y_label = "Share of neurons"};
+  Panel density{.title = "Their distribution",
+                .x_label = words(options).norm,
+                .y_label = std::string("Share of ") + words(options).many};
   density.x_low = 0;
   density.y_low = 0;
   for (const auto& shot : run.snapshots) {
@@ -222,11 +287,13 @@ Figure norms_figure(const SyntheticOptions& options, const std::vector<RunResult
 // A grid: one colour a setting.
 Figure grid_figure(const SyntheticOptions& options, const std::vector<RunResult>& results) {
   const Curves curves(options, results);
-  Figure figure{.name = "grid", .title = options.method.method + ": settings compared"};
-  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", false);
+  const auto& word = words(options);
+  Figure figure{.name = "grid", .title = grid_title(options)};
+  Panel norm = curves.panel("Mean norm", word.mean_norm_axis, false);
   norm.y_low = 0;
-  Panel cos = curves.panel("Mean alignment", "Mean |cos({/:Italic w}_i, θ^*)|", false);
+  Panel cos = curves.panel("Mean alignment", word.mean_cos_axis, false);
   Panel loss = curves.panel("Test loss", "Loss", true);
+  norm.legend = cos.legend = loss.legend = Panel::Legend::kFigure;
   int color = 0;
   for (const auto* run : first_of_groups(results)) {
     const std::string label = label_of(options, run->setting);

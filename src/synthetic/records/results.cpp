@@ -210,12 +210,12 @@ std::vector<const RunResult*> first_of_groups(const std::vector<RunResult>& resu
 }
 
 std::string setting_text(const SyntheticOptions& options, const Setting& setting,
-                         const std::array<const char*, 3>& names) {
+                         const std::array<const char*, 3>& names, std::string (*number)(double)) {
   const auto& o = options.method;
   const bool is_single = o.lr.size() * o.sigma.size() * o.rho.size() == 1;
   std::vector<std::string> parts;
   const auto add = [&](const char* name, double value, bool is_shown) {
-    if (is_shown) parts.push_back(name + number_text(value));
+    if (is_shown) parts.push_back(name + number(value));
   };
   add(names[0], setting.lr, o.lr.size() > 1 || is_single);
   add(names[1], setting.sigma, o.sigma.size() > 1 || (is_single && setting.sigma > 0));

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/format.h"
 #include "synthetic/records/run.h"
 
 namespace unlazy::synthetic {
@@ -31,9 +32,10 @@ nlohmann::ordered_json summary(const SyntheticOptions& options,
 std::string table_text(const std::vector<RunResult>& results, int64_t group);
 
 /// "lr 0.001, sigma 4": what distinguishes a setting from the others of the grid, or the whole
-/// setting when there is only one.
+/// setting when there is only one. `number` writes a number.
 std::string setting_text(const SyntheticOptions& options, const Setting& setting,
-                         const std::array<const char*, 3>& names = {"lr ", "sigma ", "rho "});
+                         const std::array<const char*, 3>& names = {"lr ", "sigma ", "rho "},
+                         std::string (*number)(double) = number_text);
 
 /// The first run of each setting.
 std::vector<const RunResult*> first_of_groups(const std::vector<RunResult>& results);

@@ -1,11 +1,33 @@
 #include "synthetic/theory/overlay.h"
 
 #include <algorithm>
+#include <string>
 
 #include "synthetic/records/curves.h"
 #include "synthetic/theory/predictions.h"
 
 namespace unlazy::synthetic {
+
+namespace {
+
+// The dashed lines by their equations (predictions.h), in the learning rate that the user gave: for
+// the loss r^2 it acts twice.
+struct Equations {
+  std::string norm, loss, plateau_norm, plateau_a;
+};
+Equations equations_of(const SyntheticOptions& options) {
+  const bool is_full = options.method.loss == "full";
+  const std::string q = "{/:Italic q}", root = "√{/:Italic d}";
+  return {"Phase I: ln({/:Italic q}_0/" + q + ") − " + (is_full ? "" : "½ ") +
+              "η({/:Italic q}_0 − " + q + ") = " + (is_full ? "4" : "") + "η^2σ^2{/:Italic t}, " +
+              q + " = ‖{/:Italic W}‖_F^{ 2}",
+          is_full ? "Phase I: σ^2η" + q + " / (1 − η" + q + ")"
+                  : "Phase I: σ^2η" + q + " / (4 − 2η" + q + ")",
+          "plateau: √(2‖θ^*‖" + root + " / π{/:Italic m})",
+          "plateau: √(2‖θ^*‖ / π{/:Italic m}" + root + ")"};
+}
+
+}  // namespace
 
 std::optional<report::Figure> overlay_figure(const SyntheticOptions& options,
                                              const std::vector<RunResult>& results) {
@@ -25,18 +47,23 @@ std::optional<report::Figure> overlay_figure(const SyntheticOptions& options,
                   .style = Series::Style::kDashed,
                   .color = report::kGray};
   };
-  report::Figure figure{.name = "overlay", .title = method_text(options, run)};
+  const auto equations = equations_of(options);
+  const int64_t num_settings = results.back().setting.group + 1;
+  report::Figure figure{
+      .name = "overlay",
+      .title = (num_settings > 1 ? "setting 1 of " + std::to_string(num_settings) + "; " : "") +
+               method_text(options, run)};
   Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", true);
   norm.series = {curves.series("measured", group, &Record::norm_mean, 0),
-                 {.label = "Phase I",
+                 line(equations.plateau_norm, plateau.norm),
+                 {.label = equations.norm,
                   .x = phase.step,
                   .y = phase.norm,
                   .style = Series::Style::kDashed,
-                  .color = 1},
-                 line("plateau", plateau.norm)};
+                  .color = 1}};
   Panel loss = curves.panel("Training loss", "Loss", true);
   loss.series = {curves.series("measured", group, &Record::train_loss, 0),
-                 {.label = "Phase I",
+                 {.label = equations.loss,
                   .x = phase.step,
                   .y = phase.loss,
                   .style = Series::Style::kDashed,
@@ -44,7 +71,7 @@ std::optional<report::Figure> overlay_figure(const SyntheticOptions& options,
   Panel outer = curves.panel("Second layer", "Mean |{/:Italic a}_i|", false);
   outer.y_low = 0;
   outer.series = {curves.series("measured", group, &Record::a_abs_mean, 0),
-                  line("plateau", plateau.a)};
+                  line(equations.plateau_a, plateau.a)};
   figure.panels = {norm, loss, outer};
   return figure;
 }
