@@ -5,9 +5,11 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/format.h"
 #include "drawn.h"
 #include "experiments/pruning/curve.h"
 #include "experiments/pruning/protocol.h"
+#include "experiments/pruning/trial.h"
 #include "experiments/pruning_comparison.h"
 #include "hooks.h"
 #include "train/saved_run.h"
@@ -105,7 +107,7 @@ class Prune : public Command {
                        "prune: --run and --runs exclude each other");
     if (!c.runs.empty()) return compare(words);
     refuse_words("prune", words);
-    return make_curve();
+    return c.train.run.dry_run ? dry_run({""}) : make_curve();
   }
 
  private:
@@ -126,6 +128,7 @@ class Prune : public Command {
     for (const auto& folder : folders) {
       for (auto& run : train::runs_in(folder)) runs.push_back(std::move(run));
     }
+    if (choice_.train.run.dry_run) return dry_run(runs);
     const auto out = choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune));
     check_writable(out);
     const Interrupt interrupt;
@@ -146,20 +149,52 @@ class Prune : public Command {
     return choice_.protocols.empty() ? std::vector<std::string>{""} : choice_.protocols;
   }
 
+  // The choice for one curve of a comparison, or for the only one.
+  void choose(Choice& choice, const std::string& run, const std::string& panel) const {
+    choice.parse(arguments_, run);
+    if (!panel.empty()) choice.prune = experiments::with_panel(choice.prune, panel);
+  }
+
+  // The protocols that share the options of a comparison.
+  std::vector<std::string> series() const {
+    std::vector<std::string> names;
+    for (const auto& panel : choice_.protocols)
+      names.push_back(experiments::with_panel(choice_.prune, panel).protocol);
+    return names;
+  }
+
   // A curve that is there is a part of the comparison.
   experiments::CurveResult compared_curve(const std::string& run, const std::string& panel,
-                                          const Interrupt& interrupt) {
+                                          const Interrupt& interrupt) const {
     Choice choice;
-    choice.parse(arguments_, run);
-    std::vector<std::string> series;  // the protocols that read the options between them
-    for (const auto& other : choice_.protocols)
-      series.push_back(experiments::with_panel(choice_.prune, other).protocol);
-    if (!panel.empty()) choice.prune = experiments::with_panel(choice.prune, panel);
+    choose(choice, run, panel);
     choice.train.run.out = experiments::default_out(choice.train, choice.prune);
     choice.train.run.resume = !choice.train.run.overwrite;
     std::cout << choice.train.run.out << std::endl;
     return experiments::make_pruning_curve(choice.train, choice.prune, hooks_for(interrupt),
-                                           series);
+                                           series());
+  }
+
+  // The first of `runs` stands for all.
+  int dry_run(const std::vector<std::string>& runs) const {
+    double seconds = 0;
+    int64_t bytes = 0;
+    for (const auto& panel : panels()) {
+      Choice choice;
+      choose(choice, runs.front(), panel);
+      const auto trial = experiments::try_pruning_curve(choice.train, choice.prune, series());
+      if (seconds == 0) std::cout << text_of(trial.training) << "\n";
+      std::cout << experiments::protocol_name(choice.prune) << ": " << text_of(trial) << "\n";
+      seconds += trial.seconds();
+      bytes += trial.disk_bytes();
+    }
+    const auto count = static_cast<int64_t>(runs.size());
+    if (count > 1) {
+      std::cout << "all " << count
+                << " runs: " << duration_text(seconds * static_cast<double>(count)) << ", "
+                << bytes_text(static_cast<double>(bytes * count)) << " of disk\n";
+    }
+    return 0;
   }
 
   static void finish(const std::string& out, const std::vector<PruningCurve>& curves) {

@@ -60,11 +60,7 @@ train::TrainOptions options_of(const train::TrainOptions& base, const Kind& kind
   auto o = base;
   o.run.seed = seed;
   o.run.out = out + "/seed" + std::to_string(seed) + "/" + kind.folder;
-  if (kind.is_perturbed) return o;
-  o.noise = {};
-  if (optim::is_sharpness_aware(o.optimizer.name)) o.optimizer.name = o.optimizer.sharpness.base;
-  o.optimizer.sharpness = {};
-  return o;
+  return kind.is_perturbed ? o : without_perturbation(o);
 }
 
 // The last digits of the kernel depend on the number of threads, which may change at --resume: what
@@ -316,6 +312,14 @@ OptionTable describe(CompareOptions& o) {
         .help = "Memory limit for computing a kernel, also those of ntk-change. The program, the "
                 "images and one pass through the network need memory beside it.",
         .role = Role::kPlace}}};
+}
+
+train::TrainOptions without_perturbation(train::TrainOptions options) {
+  options.noise = {};
+  auto& optimizer = options.optimizer;
+  if (optim::is_sharpness_aware(optimizer.name)) optimizer.name = optimizer.sharpness.base;
+  optimizer.sharpness = {};
+  return options;
 }
 
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,

@@ -27,6 +27,9 @@ struct CompareOptions {
 };
 OptionTable describe(CompareOptions& options);
 
+/// The clean run of a comparison: without noise, and with the base optimizer in place of SAM.
+train::TrainOptions without_perturbation(train::TrainOptions options);
+
 struct Comparison {
   std::vector<Statement> statements;
   std::vector<double> lr;  // one per seed

@@ -26,16 +26,16 @@ struct LabelledReader {
 
 /// Settings of the measurements that differentiate: --measure-split, --measure-samples, ...
 struct ProbeOptions {
-  std::string split = "train";  // train, test
-  int64_t samples = 256;        // use the first N of the split; 0: all
+  std::string split = "train";         // train, test
+  int64_t samples = 256;               // use the first N of the split; 0: all
   std::string statistics = "running";  // running, recalibrated: of BatchNorm
   int64_t statistics_samples = 2560;   // training images that recalibrated averages over; 0: all
-  int64_t top = 3;              // eigenvalues of hessian-top
-  int64_t probes = 16;          // random vectors of the estimates
-  int64_t lanczos_steps = 80;   // at most
-  double rho = 0.05;            // radius of sharpness
-  int64_t group = 16;           // B of the gradient covariance
-  int64_t ntk_memory = 1024;    // MiB for the kernels of ntk-change
+  int64_t top = 3;                     // eigenvalues of hessian-top
+  int64_t probes = 16;                 // random vectors of the estimates
+  int64_t lanczos_steps = 80;          // at most
+  double rho = 0.05;                   // radius of sharpness
+  int64_t group = 16;                  // B of the gradient covariance
+  int64_t ntk_memory = 1024;           // MiB for the kernels of ntk-change
 };
 /// `prefix` is put before the name of each flag ("measure-" in `unlazy train`).
 OptionTable describe(ProbeOptions& options, const std::string& prefix);

@@ -7,9 +7,9 @@
 
 namespace unlazy::measure {
 
-Measure measure_test, measure_test_recalibrated, measure_train_set, measure_weight_norm, measure_gradient_norm,
-    measure_distance, measure_layer_norms, measure_effective_rank, measure_nuclear_norm,
-    measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
+Measure measure_test, measure_test_recalibrated, measure_train_set, measure_weight_norm,
+    measure_gradient_norm, measure_distance, measure_layer_norms, measure_effective_rank,
+    measure_nuclear_norm, measure_activation_sparsity, measure_hessian_top, measure_hessian_trace,
     measure_hessian_density, measure_ntk_trace, measure_gradient_covariance,
     measure_gradient_noise_scale, measure_sharpness, measure_sharpness_pga,
     measure_sharpness_average, measure_lazy_distance, measure_ntk_change, measure_first_layer;

@@ -99,8 +99,6 @@ Json config_of_run(const Experiment& experiment, const std::string& command) {
   return stamp(described(options, command), training_files(), about);
 }
 
-namespace {
-
 std::string description(Experiment& experiment) {
   const auto& o = experiment.options();
   const auto& splits = experiment.splits();
@@ -111,6 +109,8 @@ std::string description(Experiment& experiment) {
                           ": ", splits.train.size(), " training and ", splits.test.size(),
                           " test images; ", experiment.end(), " steps");
 }
+
+namespace {
 
 void say(const Hooks& hooks, const std::string& line) {
   if (hooks.on_line) hooks.on_line(line);

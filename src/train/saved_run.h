@@ -50,6 +50,9 @@ nlohmann::ordered_json stamp(const Options& options, const std::vector<std::stri
 /// `command`: "train", or the command that the run belongs to.
 nlohmann::ordered_json config_of_run(const Experiment& experiment, const std::string& command);
 
+/// The first line of a run: network, device, precision, threads, data and number of steps.
+std::string description(Experiment& experiment);
+
 /// Is the run of `command` that `options` name finished? That needs options.run.resume, DONE, the
 /// same settings and at least the requested length; a shorter one that is DONE will continue.
 /// Throws a misuse Error when it was made with other settings or curves, or is longer.

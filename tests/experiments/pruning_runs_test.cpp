@@ -37,8 +37,8 @@ class PruningRunsTest : public ::testing::Test {
     return folder_ / ("runs/noise-rate=" + rate + ",seed=" + std::to_string(seed));
   }
   testing::ProgramResult prune(std::vector<std::string> more) const {
-    std::vector<std::string> words = {"prune",    "--runs", folder_ / "runs", "--out",
-                                      folder_ / "out", "--levels", "3"};
+    std::vector<std::string> words = {
+        "prune", "--runs", folder_ / "runs", "--out", folder_ / "out", "--levels", "3"};
     words.insert(words.end(), more.begin(), more.end());
     return run_program(words);
   }
@@ -74,8 +74,8 @@ TEST_F(PruningRunsTest, BadRequestsAreToldBeforeAnythingIsMade) {
   refused({"--protocols", "one-shoot"}, "one-shot");
   refused({"--protocols", "one-shot", "--rewind-to", "3it", "--fine-tune", "2ep"}, "--fine-tune");
   refused({folder_ / "runs/logs"}, "runs/logs: holds no run of unlazy train");
-  const auto alone =
-      run_program({"prune", "--run", run("0", 0), "--protocols", "one-shot", "--out", folder_ / "x"});
+  const auto alone = run_program(
+      {"prune", "--run", run("0", 0), "--protocols", "one-shot", "--out", folder_ / "x"});
   EXPECT_EQ(alone.exit_code, 2);
   EXPECT_NE(alone.err.find("--runs"), std::string::npos) << alone.err;
 }

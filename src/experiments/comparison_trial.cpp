@@ -1,0 +1,50 @@
+#include "experiments/comparison_trial.h"
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/stopwatch.h"
+#include "experiments/linearised_run.h"
+
+namespace unlazy::experiments {
+
+double ComparisonTrial::seconds() const {
+  return static_cast<double>(seeds) * (kernel_seconds + clean.seconds() + perturbed.seconds());
+}
+
+int64_t ComparisonTrial::disk_bytes() const {
+  return seeds * (clean.disk_bytes() + perturbed.disk_bytes());
+}
+
+ComparisonTrial try_comparison(const CompareOptions& options, const train::TrainOptions& train) {
+  check_linearisable(train);
+  UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
+  constexpr int64_t kMebi = 1 << 20;
+  auto perturbed = train;
+  perturbed.run.seed = options.seeds.front();
+  perturbed.measure.probe.ntk_memory = options.ntk_memory;
+  ComparisonTrial trial;
+  trial.seeds = static_cast<int64_t>(options.seeds.size());
+  {
+    train::Experiment start(perturbed);
+    const Stopwatch watch;
+    kernel_of(start, options.ntk_memory * kMebi);
+    trial.kernel_seconds = watch.seconds();
+  }
+  trial.perturbed = train::try_run(perturbed);
+  trial.clean = train::try_run(without_perturbation(perturbed));
+  return trial;
+}
+
+std::string text_of(const ComparisonTrial& t) {
+  const auto count = [](int64_t n, const char* what) {
+    return internal::concat(n, " ", what, n == 1 ? "" : "s");
+  };
+  return internal::concat(
+      text_of(t.perturbed), "\na seed: kernel ", duration_text(t.kernel_seconds),
+      "; clean network ", duration_text(t.clean.seconds()), "; perturbed network ",
+      duration_text(t.perturbed.seconds()), "; two linearised runs of seconds, not tried\n",
+      count(t.seeds, "seed"), ": ", duration_text(t.seconds()), ", ",
+      bytes_text(static_cast<double>(t.disk_bytes())), " of disk\n");
+}
+
+}  // namespace unlazy::experiments
