@@ -59,7 +59,7 @@ TEST(Presets, ReproduceFig1TakesItsPresetAndSaysWhatQuickChanges) {
                             "  noise-rate 0,0.1, the figure's: 0,0.05,0.1,0.2\n"
                             "  seed 0,1, the figure's: 0..2\n"
                             "  data \"cifar10-sample\", the figure's: \"cifar10\"\n"
-                            "  model \"resnet20\", the figure's: \"resnet18\"\n"
+                            "  model \"wrn\", the figure's: \"resnet18\"\n"
                             "  epochs 10, the figure's: 160\n"
                             "  curve-ema 0, the figure's: 0.9\n"
                             "unlazy sweep train --preset fig1-quick --out /dev/null/none/runs -- "

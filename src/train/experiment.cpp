@@ -37,8 +37,7 @@ OptionTable describe(RunOptions& o) {
         .target = &o.dry_run,
         .help = "Try a few steps and each measurement, say what the whole would take (time, "
                 "memory, disk), and stop. Nothing is written.",
-        .role = Role::kRequest,
-        .is_common = true},
+        .role = Role::kRequest},
        {.name = "seed",
         .target = &o.seed,
         .range = Range::at_least(0),
