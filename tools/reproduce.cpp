@@ -102,21 +102,25 @@ std::vector<Call> make_fig5(const std::string& scale, const std::string& out) {
 
 using MakeCalls = std::vector<Call>(const std::string& scale, const std::string& out);
 
+struct Preset {
+  std::string name;  // of the full figure; its other sizes are NAME-SCALE
+  std::string command;
+};
+
 struct Figure {
-  std::string folder;   // below runs/, with -SCALE; figures that share runs share it
-  std::string preset;   // of the full figure, whose other sizes are PRESET-SCALE
-  std::string command;  // that the presets belong to
+  std::string folder;           // below runs/, with -SCALE; figures that share runs share it
+  std::vector<Preset> presets;  // of its calls
   MakeCalls* calls;
 };
 using MakeFigure = Figure();
 
-Figure fig1() { return {"fig1", "fig1", "train", make_fig1}; }
-Figure fig1c() { return {"fig1", "fig1c", "prune", make_fig1c}; }
-Figure fig2() { return {"fig2", "fig2", "synthetic", make_fig2}; }
-Figure fig2_noise() { return {"fig2-noise", "fig2-noise", "synthetic", make_fig2_noise}; }
-Figure fig3() { return {"fig3", "fig3", "compare", make_fig3}; }
-Figure fig4() { return {"fig4", "fig4", "synthetic", make_fig4}; }
-Figure fig5() { return {"fig5", "fig5", "compare", make_fig5}; }
+Figure fig1() { return {"fig1", {{"fig1", "train"}}, make_fig1}; }
+Figure fig1c() { return {"fig1", {{"fig1", "train"}, {"fig1c", "prune"}}, make_fig1c}; }
+Figure fig2() { return {"fig2", {{"fig2", "synthetic"}}, make_fig2}; }
+Figure fig2_noise() { return {"fig2-noise", {{"fig2-noise", "synthetic"}}, make_fig2_noise}; }
+Figure fig3() { return {"fig3", {{"fig3", "compare"}}, make_fig3}; }
+Figure fig4() { return {"fig4", {{"fig4", "synthetic"}}, make_fig4}; }
+Figure fig5() { return {"fig5", {{"fig5", "compare"}}, make_fig5}; }
 
 const Registry<MakeFigure>& figures() {
   static const Registry<MakeFigure> registry(
@@ -137,35 +141,41 @@ constexpr const char* kAll = "all";
 
 // The folder of a figure without --out.
 std::string folder_of(const Figure& figure, const std::string& scale) {
-  const bool is_full = preset_of(figure.preset, figure.command, scale) == figure.preset;
+  const auto& preset = figure.presets[0];
+  const bool is_full = preset_of(preset.name, preset.command, scale) == preset.name;
   return "runs/" + figure.folder + (is_full ? "" : "-" + scale);
+}
+
+std::string change(const std::string& option, const std::string& now, const std::string& before) {
+  return now == before ? "" : "  " + option + " " + now + ", the figure's: " + before + "\n";
+}
+
+std::string changes_of_preset(const Preset& preset, const std::string& scale) {
+  const auto name = preset_of(preset.name, preset.command, scale);
+  const auto full = read_json_file(find_preset(preset.name, preset.command));
+  const auto small = read_json_file(find_preset(name, preset.command));
+  auto all = full;
+  all.update(small);
+  std::string changes;
+  for (const auto& item : all.items()) {
+    const auto text = [&](const nlohmann::ordered_json& values) {
+      return values.contains(item.key()) ? values.at(item.key()).dump() : "the default";
+    };
+    if (item.key() != "about") changes += change(item.key(), text(small), text(full));
+  }
+  return changes;
 }
 
 // What a smaller scale changes in the figure's settings, so that nobody mistakes the result for the
 // figure; empty if nothing.
 std::string changes_of_scale(const Figure& figure, const std::string& scale) {
-  const auto name = preset_of(figure.preset, figure.command, scale);
-  if (name == figure.preset) return "";
-  const auto full = read_json_file(find_preset(figure.preset, figure.command));
-  const auto small = read_json_file(find_preset(name, figure.command));
-  std::vector<std::string> changes;
-  const auto add = [&](const std::string& option, const std::string& now,
-                       const std::string& before) {
-    if (now != before) changes.push_back("  " + option + " " + now + ", the figure's: " + before);
-  };
+  std::string changes;
   if (figure.folder == "fig1") {
-    add("noise-rate", noise_rates(scale), noise_rates("full"));
-    add("seed", seeds(scale), seeds("full"));
+    changes += change("noise-rate", noise_rates(scale), noise_rates("full")) +
+               change("seed", seeds(scale), seeds("full"));
   }
-  auto all = full;
-  all.update(small);
-  for (const auto& item : all.items()) {
-    const auto text = [&](const nlohmann::ordered_json& preset) {
-      return preset.contains(item.key()) ? preset.at(item.key()).dump() : "the default";
-    };
-    if (item.key() != "about") add(item.key(), text(small), text(full));
-  }
-  return join(changes, "\n") + "\n";
+  for (const auto& preset : figure.presets) changes += changes_of_preset(preset, scale);
+  return changes;
 }
 
 class Reproduce : public Command {
@@ -181,10 +191,13 @@ class Reproduce : public Command {
   std::string description() const override {
     std::string text =
         "Redraws a figure of the paper with the settings that reproduce it. Each command that it "
-        "runs is printed. What was stopped goes on\n"
-        "when the command is repeated. Figures:\n";
+        "runs is printed. Stop it and repeat it:\n"
+        "training runs and comparisons go on where they were; fig2, fig2-noise and fig4, which "
+        "take seconds, are drawn anew. Figures:\n";
     for (const auto& entry : figures().entries()) {
-      text += "\n  " + entry.name + std::string(12 - entry.name.size(), ' ') + entry.help;
+      auto name = entry.name;
+      name.resize(std::max<size_t>(12, name.size() + 1), ' ');
+      text += "\n  " + name + entry.help;
     }
     return text +
            "\n  all         every one of them\n\n"
@@ -221,6 +234,8 @@ class Reproduce : public Command {
       const auto rest = command->parse(call);
       command->options().refuse_without_effect();
       const int code = command->run(rest);
+      constexpr int kSignal = 128;
+      if (code > kSignal) std::cerr << "unlazy: or with the same unlazy reproduce\n";
       if (code != 0) return code;
     }
     return 0;
@@ -230,17 +245,20 @@ class Reproduce : public Command {
   std::string out_;
   Options options_{
       "reproduce",
-      {OptionTable("Reproduce",
-                   {{.name = "scale",
-                     .target = &scale_,
-                     .help = "The size; what a smaller one changes is printed.",
-                     .choices = scales(),
-                     .is_common = true},
-                    {.name = "out",
-                     .target = &out_,
-                     .help = "Folder of the results; empty: runs/FIGURE-SCALE. With all, "
-                             "each figure has a folder in it.",
-                     .is_common = true}})}};
+      {OptionTable(
+          "Reproduce",
+          {{.name = "scale",
+            .target = &scale_,
+            .help = "The size; what a smaller one changes is printed.",
+            .choices = scales(),
+            .is_common = true},
+           {.name = "out",
+            .target = &out_,
+            .help =
+                "Folder of the results; empty: runs/FIGURE, or runs/FIGURE-SCALE where the scale "
+                "changes something; fig1c shares the folder and the runs of fig1. With all, "
+                "each figure has a folder in it.",
+            .is_common = true}})}};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace unlazy::experiments {
 struct ComparisonTrial {
   train::Trial clean, perturbed;  // the two networks of a seed
   double kernel_seconds = 0;      // of one kernel; a seed needs one
+  int64_t kernel_bytes = 0;
   int64_t seeds = 0;
 
   /// Without the linearised runs, which read a small matrix a step and take seconds.
@@ -19,7 +20,7 @@ struct ComparisonTrial {
   int64_t disk_bytes() const;
 };
 
-/// Tries the first seed. Throws the misuse Errors of compare_lazy() that need no folder.
+/// Tries the first seed, at --lr. Throws the misuse Errors of check_comparison().
 ComparisonTrial try_comparison(const CompareOptions& options, const train::TrainOptions& train);
 
 /// The lines of --dry-run.

@@ -314,6 +314,18 @@ OptionTable describe(CompareOptions& o) {
         .role = Role::kPlace}}};
 }
 
+void check_comparison(const CompareOptions& options, const train::TrainOptions& train) {
+  check_linearisable(train);
+  const Perturbation perturbation(train);  // one there must be
+  UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
+  const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
+  UNLAZY_CHECK_USAGE(distinct.size() == options.seeds.size(),
+                     "compare: a seed stands twice in --seeds");
+  UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
+                     " in place of --seed");
+  check_measured(train);
+}
+
 train::TrainOptions without_perturbation(train::TrainOptions options) {
   options.noise = {};
   auto& optimizer = options.optimizer;
@@ -325,15 +337,8 @@ train::TrainOptions without_perturbation(train::TrainOptions options) {
 Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
                         const std::string& out, const std::string& name,
                         const train::Hooks& hooks) {
-  check_linearisable(train);
+  check_comparison(options, train);
   const Perturbation perturbation(train);
-  UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
-  const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
-  UNLAZY_CHECK_USAGE(distinct.size() == options.seeds.size(),
-                     "compare: a seed stands twice in --seeds");
-  UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
-                     " in place of --seed");
-  check_measured(train);
   const auto kinds = perturbation.kinds();
   Folder folder(options, train, out, name);
   check_writable(out);

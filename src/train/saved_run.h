@@ -16,9 +16,10 @@ namespace unlazy::train {
 /// The options that the run in `folder` was made with, without --out, --resume and --overwrite.
 /// Throws a misuse Error when it holds no run of unlazy train.
 TrainOptions options_of(const std::string& folder);
-/// `folder`, if it holds a run of unlazy train; otherwise its subfolders that do, sorted by name.
-/// Throws a misuse Error when there is none.
-std::vector<std::string> runs_in(const std::string& folder);
+/// For each of `folders`: itself, if it holds a run of unlazy train; otherwise its subfolders that
+/// do, sorted by name, which must be finished. A run that is named twice is there once. Throws a
+/// misuse Error when a folder has no run, or runs that are not finished.
+std::vector<std::string> runs_in(const std::vector<std::string>& folders);
 /// options_of() with the device of `compute` and, if `precision_is_given`, its precision.
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
                         bool precision_is_given);

@@ -12,10 +12,12 @@
 namespace unlazy::train {
 namespace {
 
-constexpr int64_t kFirstSteps = 3;          // allocate memory, choose algorithms, capture the graph
+constexpr int64_t kFirstSteps = 6;          // allocate memory, choose algorithms, capture the graph
 constexpr int64_t kMostSteps = 50;          // after these
-constexpr double kStepSeconds = 3;          // at most, but for the last of them
+constexpr int64_t kStepsBetweenWaits = 10;  // so that a GPU is not kept waiting for the host
+constexpr double kStepSeconds = 3;          // at most, but for the last steps
 constexpr double kMeasurementSeconds = 60;  // the same for all measurements together
+constexpr int64_t kMostCounted = 1'000'000;  // steps whose kind is looked at
 
 // Every `every` steps, and before the first and after the last, as the loop has it.
 int64_t times_due(const Experiment& experiment, int64_t every) {
@@ -24,25 +26,43 @@ int64_t times_due(const Experiment& experiment, int64_t every) {
   return multiples + 1 + (end > begin && end % every != 0 ? 1 : 0);
 }
 
-double seconds_of_a_step(Experiment& experiment) {
+// Mean seconds of these steps, without the first of them.
+double mean_seconds(Experiment& experiment, const std::vector<int64_t>& steps) {
   const auto& device = experiment.compute().device;
-  int64_t step = experiment.begin();
-  const int64_t end = experiment.end();
-  const auto run_until = [&](int64_t last) {
-    for (; step < std::min(last, end); ++step) experiment.run_step(step);
-    wait_for(device);
-  };
-  const Stopwatch first;
-  run_until(step + kFirstSteps);
-  const int64_t counted_from = step;
-  if (step == end)
-    return end > experiment.begin()
-               ? first.seconds() / static_cast<double>(end - experiment.begin())
-               : 0;
+  const auto count = steps.size();
+  // A run of a few steps has nothing but first ones.
+  const size_t first = std::min<size_t>(kFirstSteps, count / 2);
+  size_t i = 0;
+  for (; i < first; ++i) experiment.run_step(steps[i]);
+  wait_for(device);
   const Stopwatch watch;
-  while (step < std::min(end, counted_from + kMostSteps) && watch.seconds() < kStepSeconds)
-    run_until(step + 1);
-  return watch.seconds() / static_cast<double>(step - counted_from);
+  while (i < count && watch.seconds() < kStepSeconds) {
+    for (const size_t last = std::min<size_t>(i + kStepsBetweenWaits, count);
+         i < last && (device.is_cuda() || watch.seconds() < kStepSeconds); ++i)
+      experiment.run_step(steps[i]);
+    wait_for(device);
+  }
+  return watch.seconds() / static_cast<double>(i - first);
+}
+
+// SAM's steps and those of its base optimizer differ by a factor of two: both are timed, and
+// weighted by how many there are.
+double seconds_of_a_step(Experiment& experiment) {
+  const bool is_sharp = optim::is_sharpness_aware(experiment.options().optimizer.name);
+  std::vector<int64_t> tried[2];
+  int64_t counts[2] = {0, 0};
+  const int64_t end = std::min(experiment.end(), experiment.begin() + kMostCounted);
+  for (int64_t step = experiment.begin(); step < end; ++step) {
+    const int kind = is_sharp && experiment.rho_schedule().is_perturbed(step) ? 1 : 0;
+    ++counts[kind];
+    if (tried[kind].size() < kFirstSteps + kMostSteps) tried[kind].push_back(step);
+  }
+  double sum = 0;
+  for (const int kind : {0, 1}) {
+    if (counts[kind] > 0)
+      sum += static_cast<double>(counts[kind]) * mean_seconds(experiment, tried[kind]);
+  }
+  return counts[0] + counts[1] > 0 ? sum / static_cast<double>(counts[0] + counts[1]) : 0;
 }
 
 int64_t bytes_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
@@ -83,6 +103,7 @@ Trial try_run(const TrainOptions& options) {
   Experiment experiment(options);
   Trial trial;
   trial.description = description(experiment);
+  trial.parameters = experiment.parameters().size();
   trial.steps = experiment.end() - experiment.begin();
   trial.step_seconds = seconds_of_a_step(experiment);
   trial.checkpoint_bytes =
@@ -118,25 +139,27 @@ Trial try_run(const TrainOptions& options) {
   return trial;
 }
 
+std::string memory_text(const Trial& t) {
+  if (t.memory_bytes == 0) return "";
+  return "memory   " + bytes_text(static_cast<double>(t.memory_bytes)) +
+         (t.is_on_gpu ? " of the GPU by tensors\n" : " by the process, data set included\n");
+}
+
 std::string text_of(const Trial& t) {
   std::ostringstream text;
-  const auto bytes = [](int64_t count) { return bytes_text(static_cast<double>(count)); };
   text << t.description << "\n"
        << "time     " << duration_text(t.seconds()) << ": " << t.steps << " steps of "
        << rounded_text(t.step_seconds * 1e3, 3) << " ms, " << duration_text(t.training_seconds())
        << "; measurements, " << duration_text(t.measuring_seconds()) << "\n";
   for (const auto& m : t.measurements) {
     text << "           " << m.name << ": " << m.times << " x "
-         << (m.seconds < 0 ? "?  (not tried: those before took too long, and not in the time above)"
+         << (m.seconds < 0 ? "?  (not tried: those before took too long; not in the time above)"
                            : duration_text(m.seconds))
          << "\n";
   }
-  if (t.memory_bytes > 0)
-    text << "memory   " << bytes(t.memory_bytes)
-         << (t.is_on_gpu ? " of the GPU by tensors" : " by the process, data set included") << "\n";
-  text << "disk     " << bytes(t.disk_bytes()) << ": " << t.checkpoints << " checkpoint"
-       << (t.checkpoints == 1 ? "" : "s") << " of " << bytes(t.checkpoint_bytes)
-       << " and the curves\n";
+  text << memory_text(t) << "disk     " << bytes_text(static_cast<double>(t.disk_bytes())) << ": "
+       << t.checkpoints << (t.checkpoints == 1 ? " checkpoint of " : " checkpoints of ")
+       << bytes_text(static_cast<double>(t.checkpoint_bytes)) << " and the curves\n";
   return text.str();
 }
 

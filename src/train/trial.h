@@ -17,8 +17,9 @@ struct Trial {
     double seconds = 0;  // of one; -1: not tried, since those before had taken too long
   };
   std::string description;  // network, device, precision, data, steps: as the run would say it
+  int64_t parameters = 0;
   int64_t steps = 0;
-  double step_seconds = 0;  // mean, after the first steps
+  double step_seconds = 0;  // mean over the run, as far as it was tried
   std::vector<Measurement> measurements;
   int64_t memory_bytes = 0;  // peak so far: of the GPU, or of the process; 0: unknown
   bool is_on_gpu = false;
@@ -37,6 +38,8 @@ struct Trial {
 /// Errors of an Experiment. `options.run.out` is not looked at.
 Trial try_run(const TrainOptions& options);
 
+/// The line about memory; empty where it is unknown.
+std::string memory_text(const Trial& trial);
 /// The lines of --dry-run: description, time, memory, disk.
 std::string text_of(const Trial& trial);
 

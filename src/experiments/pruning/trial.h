@@ -10,12 +10,13 @@
 namespace unlazy::experiments {
 
 struct PruningTrial {
-  train::Trial training;       // of the run that is pruned
-  bool is_trained = false;     // whether that run is trained first
-  int64_t levels = 0;          // densities of the curve
-  int64_t trained_levels = 0;  // those of them that are trained
-  int64_t steps = 0;           // of each of these
-  double evaluation_seconds = 0;
+  train::Trial training;          // of the run that is pruned, with its measurements
+  bool is_trained = false;        // whether that run is trained first
+  int64_t levels = 0;             // densities of the curve
+  int64_t trained_levels = 0;     // those of them that are trained
+  int64_t steps = 0;              // of each of these
+  double evaluation_seconds = 0;  // of a level, with new BatchNorm statistics where asked for
+  int64_t level_bytes = 0;        // of masks and weights that a level leaves
 
   double seconds() const;
   int64_t disk_bytes() const;
@@ -25,7 +26,7 @@ struct PruningTrial {
 PruningTrial try_pruning_curve(const train::TrainOptions& base, const PruneOptions& options,
                                const std::vector<std::string>& sweep = {});
 
-/// "imp: 15 levels, 14 of them trained for 62560 steps; 3h 05m, 1.2 GB of disk"
+/// "15 levels, 14 of them trained for 62560 steps; 3h 05m, 1.2 GB of disk"
 std::string text_of(const PruningTrial& trial);
 
 }  // namespace unlazy::experiments
