@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "drawn.h"
+#include "experiments/comparison_trial.h"
 #include "experiments/golden_check.h"
 #include "experiments/lazy_comparison.h"
 #include "hooks.h"
@@ -63,6 +64,10 @@ class Compare : public Command {
   int run(const std::vector<std::string>& words) override {
     refuse_words("compare", words);
     if (!golden_.empty()) return check();
+    if (train_.run.dry_run) {
+      std::cout << text_of(experiments::try_comparison(compare_, train_));
+      return 0;
+    }
     const std::string name = preset_.empty() ? "compare" : preset_;
     const auto out = train_.run.out.empty() ? "runs/" + name : train_.run.out;
     const Interrupt interrupt;

@@ -11,8 +11,8 @@ train::Hooks hooks_for(const Interrupt& interrupt) {
   return hooks;
 }
 
-int report_interrupt(const Interrupt& interrupt) {
-  std::cerr << "unlazy: interrupted; continue with the same command and --resume\n";
+int report_interrupt(const Interrupt& interrupt, const std::string& with) {
+  std::cerr << "unlazy: interrupted; continue with " << with << "\n";
   return 128 + interrupt.signal();
 }
 

@@ -25,6 +25,9 @@ namespace {
 const std::map<std::string, std::string>& costs() {
   static const std::map<std::string, std::string> list = {
       {"test", "a third of a gradient of the whole test set"},
+      {"test-recalibrated", "as test, and a third of a gradient of --bn-samples images"},
+      {"lazy-distance", "a gradient of each split"},
+      {"ntk-change", "K gradients and two matrix products a layer, twice, for K classes"},
       {"train-set", "a third of a gradient of the whole training set"},
       {"hessian-top", "one product per Lanczos step, until the --top values have converged"},
       {"hessian-trace", "--probes products"},
@@ -86,7 +89,9 @@ class MeasureRun : public Command {
            "ResNet-18 and 128 images it takes\n"
            "about 1.5 s on two cores. A product of the Hessian with a vector costs 3.5 gradients "
            "(ResNet-18). Measurements without a\n"
-           "cost take next to no time.\n\n"
+           "cost take next to no time. --bn-statistics recalibrated adds a third of a gradient of "
+           "--bn-samples images to each\n"
+           "that differentiates.\n\n"
            "  unlazy measure runs/sample --measure hessian-top,hessian-trace --samples 128\n"
            "  unlazy measure runs/sample --measure sharpness-pga --rho 0.1 --split test";
   }

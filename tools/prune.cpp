@@ -1,13 +1,17 @@
 // unlazy prune: accuracy against remaining weights, of one run, or of several side by side as in
 // Figure 1c.
+#include <filesystem>
 #include <iostream>
+#include <set>
 
 #include "command.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/format.h"
 #include "drawn.h"
 #include "experiments/pruning/curve.h"
 #include "experiments/pruning/protocol.h"
+#include "experiments/pruning/trial.h"
 #include "experiments/pruning_comparison.h"
 #include "hooks.h"
 #include "report/figure.h"
@@ -49,7 +53,8 @@ struct Choice {
            .is_common = true},
           {.name = "protocols",
            .target = &protocols,
-           .help = "With --runs: prune each run by every one of these, one panel each; empty: by "
+           .help = "With --runs: prune each run by every one of these, each in a panel of the "
+                   "picture; empty: by "
                    "--protocol alone.",
            .choices = experiments::panel_protocols(),
            .role = Role::kPart,
@@ -106,9 +111,12 @@ class Prune : public Command {
     const auto& c = choice_;
     UNLAZY_CHECK_USAGE(c.prune.run.empty() || c.runs.empty(),
                        "prune: --run and --runs exclude each other");
+    UNLAZY_CHECK_USAGE(c.protocols.empty() || !c.runs.empty(),
+                       "prune: several --protocols, as a preset may hold them, compare runs: give "
+                       "--runs FOLDER; `unlazy sweep train` makes the runs");
     if (!c.runs.empty()) return compare(words);
     refuse_words("prune", words);
-    return make_curve();
+    return c.train.run.dry_run ? dry_run({""}) : make_curve();
   }
 
  private:
@@ -123,12 +131,11 @@ class Prune : public Command {
 
   // The shell makes several words of --runs runs/tau*: the first is the flag's value.
   int compare(const std::vector<std::string>& words) {
-    auto folders = choice_.runs;
+    auto folders = whole_paths(choice_.runs);
     folders.insert(folders.end(), words.begin(), words.end());
-    std::vector<std::string> runs;
-    for (const auto& folder : folders) {
-      for (auto& run : train::runs_in(folder)) runs.push_back(std::move(run));
-    }
+    const auto runs = train::runs_in(folders);
+    check_protocols();
+    if (choice_.train.run.dry_run) return dry_run(runs);
     const auto out = choice_.out("runs/prune-" + experiments::protocol_name(choice_.prune));
     check_writable(out);
     const Interrupt interrupt;
@@ -136,7 +143,8 @@ class Prune : public Command {
     for (const auto& run : runs) {
       for (const auto& panel : panels()) {
         auto result = compared_curve(run, panel, interrupt);
-        if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
+        if (result.outcome == train::Outcome::kInterrupted)
+          return report_interrupt(interrupt, "the same command");
         curves.push_back(std::move(result.curve));
       }
     }
@@ -144,25 +152,92 @@ class Prune : public Command {
     return 0;
   }
 
+  // A folder of a sweep has commas in its name, and a list of the command line is cut at them.
+  static std::vector<std::string> whole_paths(const std::vector<std::string>& parts) {
+    std::vector<std::string> paths;
+    for (auto part = parts.begin(); part != parts.end();) {
+      auto last = part;
+      std::string path = *part;
+      while (!exists(path) && last + 1 != parts.end()) path += "," + *++last;
+      const bool is_found = exists(path);
+      paths.push_back(is_found ? path : *part);
+      part = is_found ? last + 1 : part + 1;
+    }
+    return paths;
+  }
+  static bool exists(const std::string& path) { return std::filesystem::exists(path); }
+
+  // Each of --protocols names a curve of its own.
+  void check_protocols() const {
+    const auto& list = choice_.protocols;
+    const std::set<std::string> distinct(list.begin(), list.end());
+    UNLAZY_CHECK_USAGE(distinct.size() == list.size(),
+                       "prune: a protocol stands twice in --protocols; leave one out");
+    for (const char* given : {"protocol", "recalibrate-bn"}) {
+      UNLAZY_CHECK_USAGE(list.empty() || !choice_.options.is_given(given), "prune: --", given,
+                         " and --protocols exclude each other; name all protocols in --protocols, "
+                         "such as one-shot-recalibrated");
+    }
+  }
+
   // Those of --protocols; one without a name when --protocol is all there is.
   std::vector<std::string> panels() const {
     return choice_.protocols.empty() ? std::vector<std::string>{""} : choice_.protocols;
   }
 
+  // The choice for one curve of a comparison, or for the only one.
+  void choose(Choice& choice, const std::string& run, const std::string& panel) const {
+    choice.parse(arguments_, run);
+    if (!panel.empty()) choice.prune = experiments::with_panel(choice.prune, panel);
+  }
+
+  // The protocols that share the options of a comparison.
+  std::vector<std::string> series() const {
+    std::vector<std::string> names;
+    for (const auto& panel : choice_.protocols)
+      names.push_back(experiments::with_panel(choice_.prune, panel).protocol);
+    return names;
+  }
+
   // A curve that is there is a part of the comparison.
   experiments::CurveResult compared_curve(const std::string& run, const std::string& panel,
-                                          const Interrupt& interrupt) {
+                                          const Interrupt& interrupt) const {
     Choice choice;
-    choice.parse(arguments_, run);
-    std::vector<std::string> series;  // the protocols that read the options between them
-    for (const auto& other : choice_.protocols)
-      series.push_back(experiments::with_panel(choice_.prune, other).protocol);
-    if (!panel.empty()) choice.prune = experiments::with_panel(choice.prune, panel);
+    choose(choice, run, panel);
     choice.train.run.out = experiments::default_out(choice.train, choice.prune);
     choice.train.run.resume = !choice.train.run.overwrite;
     std::cout << choice.train.run.out << std::endl;
     return experiments::make_pruning_curve(choice.train, choice.prune, hooks_for(interrupt),
-                                           series);
+                                           series());
+  }
+
+  // The first of `runs` stands for all.
+  int dry_run(const std::vector<std::string>& runs) const {
+    double seconds = 0;
+    int64_t bytes = 0;
+    for (const auto& panel : panels()) {
+      Choice choice;
+      choose(choice, runs.front(), panel);
+      const auto trial = experiments::try_pruning_curve(choice.train, choice.prune, series());
+      if (seconds == 0 && trial.is_trained) std::cout << text_of(trial.training);
+      if (seconds == 0 && !trial.is_trained) {
+        const auto& run = trial.training;
+        std::cout << run.description << "\n"
+                  << "a step   " << rounded_text(run.step_seconds * 1e3, 3) << " ms, where levels "
+                  << "are trained\n"
+                  << memory_text(run);
+      }
+      std::cout << experiments::protocol_name(choice.prune) << ": " << text_of(trial) << "\n";
+      seconds += trial.seconds();
+      bytes += trial.disk_bytes();
+    }
+    const auto count = static_cast<int64_t>(runs.size());
+    if (count > 1) {
+      std::cout << "all " << count
+                << " runs: " << duration_text(seconds * static_cast<double>(count)) << ", "
+                << bytes_text(static_cast<double>(bytes * count)) << " of disk\n";
+    }
+    return 0;
   }
 
   void finish(const std::string& out, const std::vector<PruningCurve>& curves) const {

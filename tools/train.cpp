@@ -8,6 +8,7 @@
 #include "progress_line.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
+#include "train/trial.h"
 
 namespace unlazy::tools {
 namespace {
@@ -48,6 +49,10 @@ class Train : public Command {
 
   int run(const std::vector<std::string>& words) override {
     refuse_words("train", words);
+    if (choice_.run.dry_run) {
+      std::cout << text_of(train::try_run(choice_));
+      return 0;
+    }
     const Interrupt interrupt;
     ProgressLine line;
     train::Hooks hooks;

@@ -56,11 +56,7 @@ train::TrainOptions options_of(const train::TrainOptions& base, const Kind& kind
   auto o = base;
   o.run.seed = seed;
   o.run.out = out + "/seed" + std::to_string(seed) + "/" + kind.folder;
-  if (kind.is_perturbed) return o;
-  o.noise = {};
-  if (optim::is_sharpness_aware(o.optimizer.name)) o.optimizer.name = o.optimizer.sharpness.base;
-  o.optimizer.sharpness = {};
-  return o;
+  return kind.is_perturbed ? o : without_perturbation(o);
 }
 
 // The last digits of the kernel depend on the number of threads, which may change at --resume: what
@@ -226,11 +222,9 @@ OptionTable describe(CompareOptions& o) {
         .role = Role::kPlace}}};
 }
 
-Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
-                        const std::string& out, const std::string& name,
-                        const train::Hooks& hooks) {
+void check_comparison(const CompareOptions& options, const train::TrainOptions& train) {
   check_linearisable(train);
-  const Perturbation perturbation(train);
+  const Perturbation perturbation(train);  // one there must be
   UNLAZY_CHECK_USAGE(!options.seeds.empty(), "compare: --seeds needs an entry");
   const std::set<int64_t> distinct(options.seeds.begin(), options.seeds.end());
   UNLAZY_CHECK_USAGE(distinct.size() == options.seeds.size(),
@@ -238,6 +232,21 @@ Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions
   UNLAZY_CHECK_USAGE(train.run.seed == 0, "compare: give --seeds ", train.run.seed,
                      " in place of --seed");
   check_measured(train);
+}
+
+train::TrainOptions without_perturbation(train::TrainOptions options) {
+  options.noise = {};
+  auto& optimizer = options.optimizer;
+  if (optim::is_sharpness_aware(optimizer.name)) optimizer.name = optimizer.sharpness.base;
+  optimizer.sharpness = {};
+  return options;
+}
+
+Comparison compare_lazy(const CompareOptions& options, const train::TrainOptions& train,
+                        const std::string& out, const std::string& name,
+                        const train::Hooks& hooks) {
+  check_comparison(options, train);
+  const Perturbation perturbation(train);
   const auto kinds = perturbation.kinds();
   Folder folder(options, train, out, name);
   check_writable(out);

@@ -29,6 +29,14 @@ struct CompareOptions {
 };
 OptionTable describe(CompareOptions& options);
 
+/// Throws the misuse Errors of compare_lazy() that depend on the options alone: neither noise nor
+/// SAM, seeds that repeat, a measurement that the figure needs and --measure lacks, and those of
+/// check_linearisable().
+void check_comparison(const CompareOptions& options, const train::TrainOptions& train);
+
+/// The clean run of a comparison: without noise, and with the base optimizer in place of SAM.
+train::TrainOptions without_perturbation(train::TrainOptions options);
+
 struct Comparison {
   std::vector<Statement> statements;
   std::vector<double> lr;  // one per seed

@@ -178,7 +178,7 @@ Landscape::Line Landscape::line(const Place& from, const Place& to) {
     }
     move(at::lerp(from.values, to.values, steps[i]), buffers);
     if (statistics == "recalibrate")
-        recalibrate(subject_, options_.statistics_samples, parameters_.compute_dtype());
+      recalibrate(subject_, options_.statistics_samples, parameters_.compute_dtype());
     measure(subject_.train, line.train);
     measure(subject_.test, line.test);
   }

@@ -94,7 +94,8 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
            {.name = prefix + "bn-statistics",
             .target = &o.statistics,
             .help = "BatchNorm's statistics while derivatives, sharpness and activations are "
-                    "measured; test-recalibrated always collects them again.",
+                    "measured. At a large learning rate the moving average lags behind the "
+                    "weights. test-recalibrated always collects them again.",
             .choices = {{"running", "the moving average that training left"},
                         {"recalibrated", "collected again, on training images"}},
             .role = Role::kCurve},

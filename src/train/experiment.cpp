@@ -33,6 +33,11 @@ OptionTable describe(RunOptions& o) {
         .help = "Replace the run in --out.",
         .role = Role::kRequest,
         .is_common = true},
+       {.name = "dry-run",
+        .target = &o.dry_run,
+        .help = "Try a few steps and each measurement, say what the whole would take (time, "
+                "memory, disk), and stop. Nothing is written.",
+        .role = Role::kRequest},
        {.name = "seed",
         .target = &o.seed,
         .range = Range::at_least(0),

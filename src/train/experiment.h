@@ -27,6 +27,7 @@ namespace unlazy::train {
 struct RunOptions {
   std::string out;  // empty: default_out()
   bool resume = false;
+  bool dry_run = false;
   bool overwrite = false;
   int64_t seed = 0;
   double epochs = 160;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "core/device.h"
 #include "core/error.h"
@@ -99,8 +100,6 @@ Json config_of_run(const Experiment& experiment, const std::string& command) {
   return stamp(described(options, command), training_files(), about);
 }
 
-namespace {
-
 std::string description(Experiment& experiment) {
   const auto& o = experiment.options();
   const auto& splits = experiment.splits();
@@ -111,6 +110,8 @@ std::string description(Experiment& experiment) {
                           ": ", splits.train.size(), " training and ", splits.test.size(),
                           " test images; ", experiment.end(), " steps");
 }
+
+namespace {
 
 void say(const Hooks& hooks, const std::string& line) {
   if (hooks.on_line) hooks.on_line(line);
@@ -164,20 +165,42 @@ TrainOptions options_of(const std::string& folder) {
   return options;
 }
 
-std::vector<std::string> runs_in(const std::string& folder) {
-  const auto is_training = [](const std::string& path) {
-    return RunDir::holds_run(path) && config_of(path).value("command", kCommand) == kCommand;
-  };
-  if (is_training(folder)) return {folder};
-  std::vector<std::string> runs;
+namespace {
+
+bool is_training(const std::string& folder) {
+  return RunDir::holds_run(folder) && config_of(folder).value("command", kCommand) == kCommand;
+}
+
+std::vector<std::string> runs_below(const std::string& folder) {
+  std::vector<std::string> runs, unfinished;
   std::error_code unreadable;
   for (const auto& entry : std::filesystem::directory_iterator(folder, unreadable)) {
-    if (is_training(entry.path().string())) runs.push_back(entry.path().string());
+    const auto path = entry.path().string();
+    if (!is_training(path)) continue;
+    runs.push_back(path);
+    if (!RunDir::is_done(path)) unfinished.push_back(path);
   }
   UNLAZY_CHECK_USAGE(!runs.empty(), folder,
                      ": holds no run of unlazy train, nor do the folders in it; name folders that "
                      "`unlazy train` or `unlazy sweep train` wrote");
+  UNLAZY_CHECK_USAGE(unfinished.empty(), folder, ": ", unfinished.size(), " of ", runs.size(),
+                     " runs are not finished (", unfinished.front(),
+                     "); finish them, or name those that you want");
   std::sort(runs.begin(), runs.end());
+  return runs;
+}
+
+}  // namespace
+
+std::vector<std::string> runs_in(const std::vector<std::string>& folders) {
+  std::vector<std::string> runs;
+  std::set<std::filesystem::path> seen;
+  for (const auto& folder : folders) {
+    for (auto& run : is_training(folder) ? std::vector<std::string>{folder} : runs_below(folder)) {
+      if (seen.insert(std::filesystem::weakly_canonical(run)).second)
+        runs.push_back(std::move(run));
+    }
+  }
   return runs;
 }
 

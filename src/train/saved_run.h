@@ -16,9 +16,10 @@ namespace unlazy::train {
 /// The options that the run in `folder` was made with, without --out, --resume and --overwrite.
 /// Throws a misuse Error when it holds no run of unlazy train.
 TrainOptions options_of(const std::string& folder);
-/// `folder`, if it holds a run of unlazy train; otherwise its subfolders that do, sorted by name.
-/// Throws a misuse Error when there is none.
-std::vector<std::string> runs_in(const std::string& folder);
+/// For each of `folders`: itself, if it holds a run of unlazy train; otherwise its subfolders that
+/// do, sorted by name, which must be finished. A run that is named twice is there once. Throws a
+/// misuse Error when a folder has no run, or runs that are not finished.
+std::vector<std::string> runs_in(const std::vector<std::string>& folders);
 /// options_of() with the device of `compute` and, if `precision_is_given`, its precision.
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
                         bool precision_is_given);
@@ -49,6 +50,9 @@ nlohmann::ordered_json stamp(const Options& options, const std::vector<std::stri
 /// The same for a training run, with resolved values (precision, threads, the number of steps).
 /// `command`: "train", or the command that the run belongs to.
 nlohmann::ordered_json config_of_run(const Experiment& experiment, const std::string& command);
+
+/// The first line of a run: network, device, precision, threads, data and number of steps.
+std::string description(Experiment& experiment);
 
 /// Is the run of `command` that `options` name finished? That needs options.run.resume, DONE, the
 /// same settings and at least the requested length; a shorter one that is DONE will continue.

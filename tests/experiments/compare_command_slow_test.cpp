@@ -139,9 +139,9 @@ TEST(CompareCommand, FiguresAreItsPresets) {
     fs::create_directories(run);
     write_file(run + "/config.json", R"({"seed": 5})");
     write_file(run + "/DONE", "");
-    const auto result = run_program({"reproduce", figure, "--quick", "--out", out});
+    const auto result = run_program({"reproduce", figure, "--scale", "quick", "--out", out});
     EXPECT_EQ(result.exit_code, 2);
-    EXPECT_TRUE(result.out.starts_with("note: --quick is a small version of the figure."));
+    EXPECT_TRUE(result.out.starts_with("note: --scale quick is a small version of " + figure));
     EXPECT_NE(result.out.find("\nunlazy compare --preset " + figure + "-quick --out " + out +
                               " --resume\n"),
               std::string::npos)

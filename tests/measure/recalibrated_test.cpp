@@ -31,8 +31,8 @@ train::TrainOptions run_options(const std::string& statistics = "running") {
   return o;
 }
 
-struct Run {
-  explicit Run(const train::TrainOptions& options = run_options())
+struct SmallRun {
+  explicit SmallRun(const train::TrainOptions& options = run_options())
       : experiment(options), subject(experiment.subject()) {
     for (int64_t step = 0; step < 3; ++step) experiment.run_step(step);
   }
@@ -56,7 +56,7 @@ void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor
 TEST(MeasuredStatistics, CollectsTheStatisticsOfTheBatches) {
   auto options = run_options();
   options.run.eval_batch = 24;
-  Run run(options);
+  SmallRun run(options);
   recalibrate(run.subject, 0, c10::kFloat);
   const auto images = run.subject.train.reader.training_batch(data::range(0, 24), 0);
   const auto tensors = run.experiment.named_tensors();
@@ -77,17 +77,17 @@ TEST(MeasuredStatistics, CollectsTheStatisticsOfTheBatches) {
 TEST(MeasuredStatistics, ASingleSampleLeftOverJoinsTheBatchBefore) {
   auto options = run_options();
   options.run.eval_batch = 23;
-  Run run(options);
+  SmallRun run(options);
   recalibrate(run.subject, 0, c10::kFloat);
   const auto one_batch = run.buffers();
   options.run.eval_batch = 24;
-  Run whole(options);
+  SmallRun whole(options);
   recalibrate(whole.subject, 0, c10::kFloat);
   expect_equal(one_batch, whole.buffers());
 }
 
 TEST(TestRecalibrated, IsTheTestAfterCollectingAndLeavesTheRunAlone) {
-  Run run;
+  SmallRun run;
   const auto before = run.buffers();
   const auto plain = registry().find("test").make(run.subject);
   const auto values = to_host(registry().find("test-recalibrated").make(run.subject));
@@ -101,7 +101,7 @@ TEST(TestRecalibrated, IsTheTestAfterCollectingAndLeavesTheRunAlone) {
 }
 
 TEST(RecalibratedSurface, RecalibratedStatisticsAreThoseOfThePointAndLeaveTheRunAlone) {
-  Run running, recalibrated(run_options("recalibrated"));
+  SmallRun running, recalibrated(run_options("recalibrated"));
   const auto before = recalibrated.buffers();
   double with_running, at_point, moved;
   {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -19,8 +20,9 @@ namespace {
 
 constexpr int kEnded = 0, kFailed = 1, kFaulted = 77;
 
-bool is_armed = false, has_faulted = false;
-int64_t operations_left = 0;
+// The second thread of a checkpoint comes here too.
+std::atomic<bool> is_armed = false, has_faulted = false;
+std::atomic<int64_t> operations_left = 0;
 unlazy::testing::Fault kind = unlazy::testing::Fault::kKill;
 
 template <class Function>

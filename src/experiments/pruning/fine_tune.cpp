@@ -16,6 +16,9 @@ class FineTune : public TrainingProtocol {
     names.push_back("fine-tune");
     return names;
   }
+  int64_t level_steps(const train::Experiment& run, const PruneOptions& o) const override {
+    return o.fine_tune.in_iterations(run.steps_per_epoch());
+  }
 
  protected:
   at::Tensor next_mask(const CurveMaker& maker, PrunedNetwork& network, size_t i,

@@ -36,6 +36,10 @@ train::Outcome TrainingProtocol::make_levels(CurveMaker& maker, PrunedNetwork& n
   return train::Outcome::kDone;
 }
 
+int64_t TrainingProtocol::level_steps(const train::Experiment& run, const PruneOptions& o) const {
+  return run.end() - o.rewind_to.in_iterations(run.steps_per_epoch());
+}
+
 at::Tensor TrainingProtocol::next_mask(const CurveMaker& maker, PrunedNetwork& network, size_t i,
                                        const at::Tensor& mask) const {
   const auto& levels = maker.options().levels;

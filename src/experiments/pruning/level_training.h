@@ -25,6 +25,8 @@ class TrainingProtocol : public Protocol {
  public:
   train::Outcome make_levels(CurveMaker& maker, PrunedNetwork& network) const final;
   bool is_trained() const override { return true; }
+  /// From --rewind-to to the end of the run.
+  int64_t level_steps(const train::Experiment& run, const PruneOptions& options) const override;
   std::vector<std::string> options() const override {
     return {"criterion", "keep-first", "keep-last"};
   }

@@ -35,6 +35,8 @@ class Protocol {
   virtual bool is_rewinding() const { return false; }
   /// Are levels trained, each from the one before?
   virtual bool is_trained() const { return false; }
+  /// How many steps a level is trained, when the run that is pruned is `run`.
+  virtual int64_t level_steps(const train::Experiment& run, const PruneOptions& options) const;
   /// Does it need a curve that was made before (--masks-from)?
   virtual bool needs_curve() const { return false; }
 

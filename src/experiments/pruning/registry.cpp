@@ -62,6 +62,8 @@ std::string either(std::vector<std::string> words) {
 
 void Protocol::check(const train::TrainOptions&, const PruneOptions&) const {}
 
+int64_t Protocol::level_steps(const train::Experiment&, const PruneOptions&) const { return 0; }
+
 std::string Protocol::criterion(const PruneOptions& o) const { return o.criterion.name; }
 
 std::string Protocol::suffix(const PruneOptions& o) const {

@@ -21,6 +21,9 @@ class Reinit : public TrainingProtocol {
     return names;
   }
   bool needs_curve() const override { return true; }
+  int64_t level_steps(const train::Experiment& run, const PruneOptions&) const override {
+    return run.end();
+  }
 
   void check(const train::TrainOptions&, const PruneOptions& o) const override {
     UNLAZY_CHECK_USAGE(!o.masks_from.empty(),
