@@ -3,14 +3,16 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_landscape,
-    make_reproduce, make_data, make_report, make_bench, make_info, make_completion;
+MakeCommand make_train, make_sweep, make_synthetic, make_compare, make_prune, make_measure,
+    make_landscape, make_reproduce, make_data, make_report, make_bench, make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
       "command",
       {
           {"train", "train a network with label noise or SAM", make_train},
+          {"sweep", "many runs over a grid of options, on several machines or a cluster",
+           make_sweep},
           {"measure", "Hessian, sharpness, kernel and noise of a checkpoint", make_measure},
           {"landscape", "loss along a line between checkpoints or over a plane around one",
            make_landscape},
