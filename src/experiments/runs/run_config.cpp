@@ -45,7 +45,8 @@ const std::vector<std::string>& noise_options() {
   static const std::vector<std::string> names = [] {
     noise::NoiseOptions options;
     std::vector<std::string> list;
-    for (const auto& row : noise::describe(options).rows()) list.push_back(row.name);
+    const auto table = noise::describe(options);
+    for (const auto& row : table.rows()) list.push_back(row.name);
     return list;
   }();
   return names;
