@@ -95,7 +95,7 @@ std::pair<double, double> y_bounds(const Panel& panel) {
 }
 
 void show_later_part(Panel& panel) {
-  constexpr double kFirst = 0.1, kWide = 3, kLeastGain = 1.5;
+  constexpr double kFirst = 0.1, kWide = 3, kLeastGain = 2.5;
   const auto [begin, end] = [&] {
     double least = HUGE_VAL, most = -HUGE_VAL;
     for (const auto& s : panel.series) {

@@ -203,11 +203,13 @@ void write_terminals(std::ostringstream& out, const Layout& layout) {
   const auto terminal = [&](const std::string& name, double size, const std::string& unit,
                             double font) {
     out << "  if (format eq '" << name.substr(0, 3) << "') {\n    set terminal " << name << " size "
-        << number_text(size * layout.width) << unit << "," << number_text(size * layout.height)
-        << unit << " enhanced font 'DejaVu Sans,11' fontscale " << number_text(font);
+        << rounded_text(size * layout.width, 5) << unit << ","
+        << rounded_text(size * layout.height, 5) << unit
+        << " enhanced font 'DejaVu Sans,11' fontscale " << rounded_text(font, 4);
   };
   const auto lines = [&](double scale) {
-    out << " linewidth " << number_text(scale) << " pointscale " << number_text(scale) << "\n  }\n";
+    out << " linewidth " << rounded_text(scale, 4) << " pointscale " << rounded_text(scale, 4)
+        << "\n  }\n";
   };
   out << "set style textbox opaque noborder fillcolor rgb '#ffffff' margins 0.4,0.4\n"
          "do for [format in 'svg pdf png'] {\n";
