@@ -41,9 +41,16 @@ std::string options_page() {
          "`--print-config`, `--help`, `--help SECTION` and `--help-all`.\n";
   const auto train = commands().find("train").make();
   for (const auto& [name, help, command] : all_commands()) {
+    // A sweep has the options of the command that it runs.
+    constexpr std::string_view kSweep = "sweep ";
+    const auto below = name.starts_with(kSweep) ? name.substr(kSweep.size()) : std::string();
+    const auto known = below.empty() || below == "status" || below == "point"
+                           ? nullptr
+                           : commands().find(below).make();
+    const auto* options = known ? &known->options() : &train->options();
     out << "\n## unlazy " << name << "\n\n`unlazy " << name << " " << command->usage()
         << "`: " << help << "\n\n"
-        << command->options().markdown(name == "train" ? nullptr : &train->options());
+        << command->options().markdown(name == "train" ? nullptr : options);
   }
   std::string page = out.str();
   while (page.ends_with("\n\n")) page.pop_back();

@@ -27,7 +27,7 @@ struct Source {
 const std::map<std::string, int> kLevels = {
     {"core", 0},  {"data", 1},        {"models", 1},    {"report", 1},  {"noise", 2},
     {"optim", 2}, {"linearise", 2},   {"synthetic", 2}, {"measure", 3}, {"prune", 3},
-    {"train", 4}, {"experiments", 5}, {"tools", 6}};
+    {"train", 4}, {"experiments", 5}, {"sweep", 5},     {"tools", 6}};
 // CUDA kernels and their launchers: a leaf that any room above core may use.
 const std::string kLeaf = "cuda";
 

@@ -1,6 +1,6 @@
 #include "interrupt.h"
 
-#include <csignal>
+#include <utility>
 
 namespace unlazy::tools {
 namespace {
@@ -15,15 +15,17 @@ extern "C" void on_signal(int number) {
 
 }  // namespace
 
-Interrupt::Interrupt() {
+Interrupt::Interrupt(std::vector<int> signals) : signals_(std::move(signals)) {
   received = 0;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  std::erase_if(signals_, [](int number) {
+    const bool is_ignored = std::signal(number, on_signal) == SIG_IGN;
+    if (is_ignored) std::signal(number, SIG_IGN);
+    return is_ignored;
+  });
 }
 
 Interrupt::~Interrupt() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (const int number : signals_) std::signal(number, SIG_DFL);
 }
 
 int Interrupt::signal() const { return received; }

@@ -2,16 +2,23 @@
 // signal ends the program at once.
 #pragma once
 
+#include <csignal>
+#include <vector>
+
 namespace unlazy::tools {
 
 class Interrupt {
  public:
-  Interrupt();
+  /// Of these signals. One that the caller of the program ignores (nohup) stays ignored.
+  explicit Interrupt(std::vector<int> signals = {SIGINT, SIGTERM});
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
   /// The signal that was received, or 0.
   int signal() const;
+
+ private:
+  std::vector<int> signals_;
 };
 
 }  // namespace unlazy::tools

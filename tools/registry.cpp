@@ -3,14 +3,17 @@
 
 namespace unlazy::tools {
 
-MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_landscape,
-    make_reproduce, make_data, make_report, make_bench, make_info, make_completion;
+MakeCommand make_train, make_sweep, make_synthetic, make_compare, make_prune, make_measure,
+    make_landscape, make_reproduce, make_data, make_report, make_watch, make_bench, make_info,
+    make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
       "command",
       {
           {"train", "train a network with label noise or SAM", make_train},
+          {"sweep", "many runs over a grid of options, on several machines or a cluster",
+           make_sweep},
           {"measure", "Hessian, sharpness, kernel and noise of a checkpoint", make_measure},
           {"landscape", "loss along a line between checkpoints or over a plane around one",
            make_landscape},
@@ -20,8 +23,9 @@ const Registry<MakeCommand>& commands() {
           {"compare", "lazy or rich: a network against its linearisation; figures 3 and 5",
            make_compare},
           {"reproduce", "redraw a figure of the paper", make_reproduce},
-          {"data", "look at, export or pack a data set", make_data},
-          {"report", "a table of runs, and their curves", make_report},
+          {"data", "look at, preview, export or pack a data set", make_data},
+          {"report", "a table, a page or figures of runs", make_report},
+          {"watch", "curves of runs in the terminal, while they grow", make_watch},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
           {"completion", "print the completion script for bash", make_completion},

@@ -137,13 +137,12 @@ std::string markdown_row(const Option& row) {
 constexpr const char* kMarkdownHead =
     "| flag | meaning | range | default |\n| --- | --- | --- | --- |\n";
 
-// Has `known` a table of this title with the same flags?
+// Has `known` a table of this title with all of these flags?
 bool is_known(const OptionTable& table, const std::vector<OptionTable>& known) {
   return std::any_of(known.begin(), known.end(), [&](const OptionTable& other) {
     return other.title() == table.title() &&
-           std::equal(table.rows().begin(), table.rows().end(), other.rows().begin(),
-                      other.rows().end(),
-                      [](const Option& a, const Option& b) { return a.name == b.name; });
+           std::all_of(table.rows().begin(), table.rows().end(),
+                       [&](const Option& row) { return find_row({other}, row.name) != nullptr; });
   });
 }
 

@@ -1,10 +1,8 @@
 #include "experiments/lazy_statements.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/format.h"
-#include "report/band.h"
 
 namespace unlazy::experiments {
 namespace {
@@ -78,24 +76,12 @@ Row combined(const std::string& name, const Row& a, const Row& b, const Combine&
   return row;
 }
 
-Verdict verdict_of(const Effect& e) {
-  if (!std::all_of(e.values.begin(), e.values.end(), [](double v) { return std::isfinite(v); }))
-    return Verdict::kNotClear;
-  const double sign = e.is_below ? -1 : 1;
-  const double mean = sign * e.mean, least = sign * e.least, above = sign * e.above;
-  const double margin = std::isfinite(e.margin) ? e.margin : 0;
-  if (mean >= least && mean - margin > above) return Verdict::kHolds;
-  return mean + margin < least ? Verdict::kDoesNotHold : Verdict::kNotClear;
-}
-
 Effect effect(const Row& row, double least, double above, bool is_below = false) {
-  Effect e{
-      .name = row.name, .values = row.values, .least = least, .above = above, .is_below = is_below};
-  const auto mean = report::mean_of_seeds(row.values);
-  e.mean = mean.mean;
-  e.margin = mean.margin;
-  e.verdict = verdict_of(e);
-  return e;
+  return judged({.name = row.name,
+                 .values = row.values,
+                 .least = least,
+                 .above = above,
+                 .is_below = is_below});
 }
 Effect at_least(const Row& row) { return effect(row, kLeastEffect, 0); }
 Effect above(const Row& row, double bound) { return effect(row, bound, bound); }
@@ -113,39 +99,14 @@ std::string rows_text(const std::vector<Row>& rows, Format format) {
 
 Statement statement(const std::string& text, const std::vector<Row>& rows, Format format,
                     std::vector<Effect> effects) {
-  const auto has = [&](Verdict verdict) {
-    return std::ranges::count(effects, verdict, &Effect::verdict) > 0;
-  };
-  const auto verdict = has(Verdict::kDoesNotHold) ? Verdict::kDoesNotHold
-                       : has(Verdict::kNotClear)  ? Verdict::kNotClear
-                                                  : Verdict::kHolds;
+  const auto verdict = verdict_of(effects);
   return {text, rows_text(rows, format), std::move(effects), verdict};
 }
 
 double less_by(double with, double without) { return 1 - with / without; }
 double difference(double with, double without) { return without - with; }
 
-std::string one_effect_text(const Effect& e) {
-  std::string text = e.name + " " + number_or_none(e.mean, percent);
-  if (e.values.size() > 1 && std::isfinite(e.margin)) text += " ± " + percent(e.margin);
-  if (e.least == e.above)
-    return text + " (claimed: " + (e.is_below ? "below " : "above ") + percent(e.least) + ")";
-  return text + " (claimed: " + percent(e.least) + " or more, and above " + percent(e.above) + ")";
-}
-
 }  // namespace
-
-std::string verdict_text(Verdict verdict) {
-  return verdict == Verdict::kHolds         ? "holds"
-         : verdict == Verdict::kDoesNotHold ? "does not hold"
-                                            : "not clear";
-}
-
-std::string Statement::effect_text() const {
-  std::string all;
-  for (const auto& e : effects) all += (all.empty() ? "" : "; ") + one_effect_text(e);
-  return all;
-}
 
 std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what) {
   const Numbers numbers(seeds);

@@ -81,8 +81,9 @@ MeanOfSeeds mean_of_seeds(const std::vector<double>& values) {
   for (const double value : values) sum += value;
   const double mean = sum / n;
   for (const double value : values) squares += (value - mean) * (value - mean);
-  if (values.size() < 2) return {mean, NAN};
-  return {mean, t_of(values.size() - 1) * std::sqrt(squares / (n - 1) / n)};
+  if (values.size() < 2) return {mean, NAN, NAN, NAN};
+  const double sd = std::sqrt(squares / (n - 1)), std_error = sd / std::sqrt(n);
+  return {mean, t_of(values.size() - 1) * std_error, std_error, sd};
 }
 
 }  // namespace unlazy::report

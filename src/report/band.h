@@ -29,10 +29,11 @@ Band band_over_seeds(const std::vector<SeedCurve>& seeds);
 /// empty without bands.
 std::string band_note(int64_t fewest_seeds, int64_t most_seeds);
 
-/// Mean over seeds and half the width of its 95 % confidence interval (Student's t), which is not a
-/// number for a single seed.
+/// Mean over seeds, half the width of its 95 % confidence interval (Student's t), its standard error
+/// sd / sqrt(n), and the standard deviation sd of a sample (n - 1). All but the mean are not a number
+/// for a single seed.
 struct MeanOfSeeds {
-  double mean, margin;
+  double mean, margin, std_error, sd;
 };
 MeanOfSeeds mean_of_seeds(const std::vector<double>& values);
 

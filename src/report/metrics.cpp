@@ -8,7 +8,7 @@
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr const char* kHeader = "step,epoch,name,value";
 
 template <class Number>
-bool read_number(const std::string& text, Number& value) {
+bool read_number(std::string_view text, Number& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc{} && end == text.data() + text.size();
 }
@@ -54,8 +54,22 @@ std::vector<std::string> table_row(const std::string& run) {
 struct Row {
   int64_t step = 0;
   double epoch = 0, value = 0;
-  std::string name;
+  std::string_view name;
 };
+
+// Takes the text before the next comma, or all that is left, from the front of `rest`.
+std::string_view next_field(std::string_view& rest) {
+  const auto comma = rest.find(',');
+  const auto field = rest.substr(0, comma);
+  rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+  return field;
+}
+
+bool read_row(std::string_view line, Row& row) {
+  if (std::ranges::count(line, ',') != 3) return false;
+  return read_number(next_field(line), row.step) && read_number(next_field(line), row.epoch) &&
+         !(row.name = next_field(line)).empty() && read_number(line, row.value);
+}
 
 // Reads row by row; `use` gets each whole row and the place behind it, and says whether to go on.
 // A line that is no row ends the reading from `trusted` bytes on, and is an Error before.
@@ -67,13 +81,8 @@ void read_rows(const std::string& path, std::ifstream& in, uint64_t trusted,
   uint64_t end = line.size() + 1;
   for (int64_t number = 2; std::getline(in, line); ++number) {
     if (in.eof()) return;  // no newline: the row is being written
-    std::istringstream words(line);
-    std::string step, epoch, value;
     Row row;
-    const bool is_row = std::getline(words, step, ',') && std::getline(words, epoch, ',') &&
-                        std::getline(words, row.name, ',') && std::getline(words, value) &&
-                        read_number(step, row.step) && read_number(epoch, row.epoch) &&
-                        read_number(value, row.value);
+    const bool is_row = read_row(line, row);
     if (!is_row && end >= trusted) return;
     UNLAZY_CHECK(is_row, path, ": line ", number, " is not a row of ", kHeader, ": ", line);
     end += line.size() + 1;
@@ -120,16 +129,11 @@ void refuse_other_results(const std::string& folder) {
               Error::Kind::kMisuse);
 }
 
-}  // namespace
-
-std::map<std::string, Curve> read_metrics(const std::string& run) {
-  const std::string path = run + "/metrics.csv";
-  refuse_other_results(run);
-  std::ifstream in(path);
-  UNLAZY_CHECK(in.good(), path, ": cannot be read; is ", run, " the folder of a run?");
-  std::map<std::string, Curve> curves;
-  read_rows(path, in, std::numeric_limits<uint64_t>::max(), [&](const Row& row, uint64_t) {
-    auto& curve = curves[row.name];
+// The curves in a table whose lines are trusted up to `trusted` bytes.
+Curves read_curves(const std::string& path, std::ifstream& in, uint64_t trusted) {
+  Curves curves;
+  read_rows(path, in, trusted, [&](const Row& row, uint64_t) {
+    auto& curve = curves[std::string(row.name)];
     curve.steps.push_back(row.step);
     curve.epochs.push_back(row.epoch);
     curve.values.push_back(row.value);
@@ -138,17 +142,39 @@ std::map<std::string, Curve> read_metrics(const std::string& run) {
   return curves;
 }
 
-uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted) {
+// Is the header complete? False where the file is empty or the header is still being written.
+bool has_header(std::ifstream& in) {
   const std::string header = std::string(kHeader) + "\n";
-  std::ifstream in(path);
-  UNLAZY_CHECK(in.good(), path, ": cannot be read");
   std::string start(header.size(), '\0');
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   start.resize(static_cast<size_t>(in.gcount()));
-  if (start != header && header.starts_with(start)) return 0;
   in.clear();
   in.seekg(0);
-  uint64_t until = header.size();
+  return start == header || !header.starts_with(start);  // what is no header is an Error later
+}
+
+}  // namespace
+
+Curves read_metrics(const std::string& run) {
+  const std::string path = run + "/metrics.csv";
+  refuse_other_results(run);
+  std::ifstream in(path);
+  UNLAZY_CHECK(in.good(), path, ": cannot be read; is ", run, " the folder of a run?");
+  return read_curves(path, in, std::numeric_limits<uint64_t>::max());
+}
+
+Curves read_metrics_so_far(const std::string& run) {
+  const std::string path = run + "/metrics.csv";
+  std::ifstream in(path);
+  if (!in.good() || !has_header(in)) return {};
+  return read_curves(path, in, 0);
+}
+
+uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted) {
+  std::ifstream in(path);
+  UNLAZY_CHECK(in.good(), path, ": cannot be read");
+  if (!has_header(in)) return 0;
+  uint64_t until = std::string_view(kHeader).size() + 1;
   read_rows(path, in, trusted, [&](const Row& row, uint64_t end) {
     if (row.step > step) return false;
     until = end;

@@ -15,10 +15,18 @@ struct Curve {
   std::vector<double> values;
 };
 
-/// The curves of a run by name. Throws Error naming file and line when RUN/metrics.csv is missing
+/// The curves of a run by name.
+using Curves = std::map<std::string, Curve>;
+
+/// The curves of a run. Throws Error naming file and line when RUN/metrics.csv is missing
 /// or not such a table. Throws a misuse Error that says where the runs are for a folder of another
 /// command or of several runs. An incomplete last row (of a running or killed run) is left out.
-std::map<std::string, Curve> read_metrics(const std::string& run);
+Curves read_metrics(const std::string& run);
+
+/// The same for a run that may be about to begin, be going on, or be cut back by a resume at this
+/// moment: without a table, or with one whose first line is not complete, there are no curves, and
+/// the table ends before a line that is no row. Throws Error when the file is another table.
+Curves read_metrics_so_far(const std::string& run);
 
 /// The number of bytes of the table in `path` up to and including the last whole row of a step <=
 /// `step`; rows are in the order of steps. 0 for a file that is empty or incomplete in its first

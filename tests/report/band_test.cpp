@@ -14,6 +14,8 @@ TEST(Band, MarginIsThatOfStudentsT) {
   const auto three = mean_of_seeds({1, 2, 3});  // s.d. 1
   EXPECT_DOUBLE_EQ(three.mean, 2);
   EXPECT_NEAR(three.margin, 4.303 / std::sqrt(3.0), 1e-12);
+  EXPECT_NEAR(three.std_error, 1 / std::sqrt(3.0), 1e-12);
+  EXPECT_DOUBLE_EQ(three.sd, 1);
   EXPECT_TRUE(std::isnan(mean_of_seeds({5}).margin)) << "the spread of one seed is unknown";
 }
 

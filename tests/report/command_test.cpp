@@ -114,32 +114,59 @@ TEST(ReportCommand, WithoutGnuplotDataAndScriptsAreWritten) {
   EXPECT_TRUE(fs::exists(synthetic + "/DONE"));
 }
 
-TEST(ReportCommand, AFolderOfAnotherCommandIsNamedAsOne) {
+TEST(ReportCommand, AFolderOfRunsStandsForItsRuns) {
   const ScratchFolder scratch;
-  const auto compare = scratch / "compare", synthetic = scratch / "synthetic";
+  const auto compare = scratch / "compare";
   make_run(compare + "/seed0/clean", kRows);
   make_run(compare + "/seed0/noise", kRows);
-  make_folder(compare + "/figures");
   write_file(compare + "/config.json", R"({"command": "compare"})");
+  for (const auto& folder : {compare, compare + "/seed0"}) {
+    const auto result = run_program({"report", folder});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(result.out.find("\n" + compare + "/seed0/clean "), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("\n" + compare + "/seed0/noise "), std::string::npos) << result.out;
+  }
+}
+
+TEST(ReportCommand, WhatIsNoRunIsSkippedAndSaid) {
+  const ScratchFolder scratch;
+  make_run(scratch / "run", kRows);
+  make_folder(scratch / "empty");
+  auto result = run_program({"report", scratch / "empty", scratch / "run", scratch / "none"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("skipped: " + scratch / "empty" +
+                            ": holds no run (no metrics.csv in it or below)\n"),
+            std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("skipped: " + scratch / "none" + ": does not exist\n"),
+            std::string::npos);
+  result = run_program({"report", scratch / "empty", scratch / "none"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err, "unlazy: report: no run in " + scratch / "empty" + ", " + scratch / "none" +
+                            "; name folders that unlazy train wrote\n");
+  const auto synthetic = scratch / "synthetic";
   make_folder(synthetic);
   write_file(synthetic + "/config.json", R"({"command": "synthetic"})");
-  auto result = run_program({"report", compare});
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_EQ(result.err, "unlazy: " + compare +
-                            ": is a folder of unlazy compare, not a run; give its run folders, "
-                            "such as " +
-                            compare + "/seed0/clean " + compare + "/seed0/noise, or see " +
-                            compare + "/figures\n");
   result = run_program({"report", synthetic});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.err, "unlazy: " + synthetic +
                             ": is a folder of unlazy synthetic, not a run; see what is in " +
                             synthetic + "\n");
-  result = run_program({"report", scratch / "compare/seed0"});
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_NE(result.err.find(": is a folder of several runs, not a run; give its run folders"),
-            std::string::npos)
-      << result.err;
+}
+
+TEST(ReportCommand, WritesPageAndTables) {
+  const ScratchFolder scratch;
+  make_run(scratch / "run", kRows);
+  const auto result = run_program({"report", scratch / "run", scratch / "none", "--out",
+                                   scratch / "new/page.html", "--csv", scratch / "t.csv", "--latex",
+                                   scratch / "t.tex", "--markdown", scratch / "t.md"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(read_file(scratch / "new/page.html").find("\"does not exist\""), std::string::npos);
+  EXPECT_NE(read_file(scratch / "t.csv").find("test_accuracy,1,0.2,"), std::string::npos);
+  EXPECT_NE(read_file(scratch / "t.tex").find("\\bottomrule"), std::string::npos);
+  EXPECT_NE(read_file(scratch / "t.md").find("| test accuracy, last |"), std::string::npos);
+  EXPECT_NE(result.out.find("skipped: " + scratch / "none"), std::string::npos);
+  EXPECT_EQ(run_program({"report", scratch / "run", "--out", "/dev/full/page.html"}).exit_code, 1);
 }
 
 }  // namespace

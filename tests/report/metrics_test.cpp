@@ -34,6 +34,22 @@ TEST(Metrics, SaysWhatIsWrong) {
                             ": line 2 is not a row of step,epoch,name,value: 0,x,test_loss,2.5");
 }
 
+TEST(Metrics, SoFarTakesWhatIsThere) {
+  const testing::ScratchFolder scratch;
+  EXPECT_TRUE(read_metrics_so_far(scratch.path()).empty()) << "no table yet";
+  for (const char* begun : {"", "step,epo", "step,epoch,name,value", "step,epoch,name,value\n"}) {
+    write_file(scratch / "metrics.csv", begun);
+    EXPECT_TRUE(read_metrics_so_far(scratch.path()).empty()) << begun;
+  }
+  // Cut in the middle of a row, then written on.
+  write_file(
+      scratch / "metrics.csv",
+      "step,epoch,name,value\n0,0,test_loss,2.5\n5,0.5,test5,0.5,test_loss,1\n9,1,test_loss,1\n");
+  EXPECT_EQ(read_metrics_so_far(scratch.path()).at("test_loss").values, (std::vector<double>{2.5}));
+  write_file(scratch / "metrics.csv", "a,b\n");
+  EXPECT_THROW(read_metrics_so_far(scratch.path()), Error);
+}
+
 TEST(Metrics, TableHasARowARun) {
   const testing::ScratchFolder scratch;
   write_file(scratch / "metrics.csv", "step,epoch,name,value\n9,1.5,test_accuracy,0.75\n");

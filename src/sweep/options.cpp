@@ -1,0 +1,66 @@
+#include "sweep/options.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace unlazy::sweep {
+namespace {
+
+int64_t num_cores() { return std::max<int64_t>(1, std::thread::hardware_concurrency()); }
+
+}  // namespace
+
+OptionTable describe(SweepOptions& o) {
+  return {
+      "Sweep",
+      {
+          {.name = "grid",
+           .target = &o.grid,
+           .help = "A JSON file with axes, zipped axes and conditions, before those that follow "
+                   "--.",
+           .role = Role::kRequest,
+           .is_common = true},
+          {.name = "zip",
+           .target = &o.zip,
+           .help = "Axes that vary together, the first value of one with the first of the other: "
+                   "lr+batch.",
+           .role = Role::kRequest,
+           .is_common = true},
+          {.name = "when",
+           .target = &o.when,
+           .help = "An axis that is set only where a condition holds: noise:noise-rate>0.",
+           .role = Role::kRequest,
+           .is_common = true},
+          {.name = "jobs",
+           .target = &o.jobs,
+           .range = Range::closed(0, 1024),
+           .help = "Runs at a time, each with its share of the cores; 0: one a GPU, or one a core.",
+           .role = Role::kRequest,
+           .is_common = true},
+          {.name = "retry-failed",
+           .target = &o.retry_failed,
+           .help = "Try the points again that have failed before.",
+           .role = Role::kRequest,
+           .is_common = true},
+          {.name = "lock-timeout",
+           .target = &o.lock_timeout,
+           .range = Range::closed(2, 86400),
+           .unit = "seconds",
+           .help = "A process on another machine that was silent for so long counts as dead, and "
+                   "its point is taken over.",
+           .role = Role::kRequest},
+          {.name = "dry-run",
+           .target = &o.dry_run,
+           .help = "List the points and what the first one needs; run nothing.",
+           .role = Role::kRequest,
+           .is_common = true},
+      }};
+}
+
+int64_t default_jobs(size_t num_gpus) {
+  return num_gpus > 0 ? static_cast<int64_t>(num_gpus) : num_cores();
+}
+
+int64_t threads_a_job(int64_t jobs) { return std::max<int64_t>(1, num_cores() / jobs); }
+
+}  // namespace unlazy::sweep

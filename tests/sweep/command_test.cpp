@@ -1,0 +1,180 @@
+// unlazy sweep as a user calls it: what it prints, what it refuses, exit codes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace unlazy {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::run_program;
+using testing::ScratchFolder;
+using Words = std::vector<std::string>;
+
+Words operator+(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// A simulation of a tenth of a second.
+Words synthetic(const std::string& out) {
+  return {"sweep",  "synthetic", "--steps",         "100",   "--dim", "2", "--samples", "8",
+          "--jobs", "2",         "--figures=false", "--out", out};
+}
+// A run of a network that takes about as long.
+Words training(const std::string& out) {
+  return {"sweep",       "train", "--data",         "cifar10-sample",
+          "--model",     "mlp",   "--hidden-width", "4",
+          "--precision", "fp32",  "--train-size",   "32",
+          "--batch",     "16",    "--test-size",    "16",
+          "--epochs",    "2",     "--out",          out};
+}
+
+void expect_misuse(const Words& words, const std::string& message) {
+  const auto result = run_program(words);
+  EXPECT_EQ(result.exit_code, 2) << result.out;
+  EXPECT_EQ(result.err, "unlazy: " + message + "\n");
+}
+
+TEST(SweepCommand, RunsEachPointOnceAndGrows) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  const auto first = run_program(synthetic(out) + Words{"--", "--width", "8,9", "--seed", "0..1"});
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_NE(first.out.find("width=8,seed=0: started\n"), std::string::npos) << first.out;
+  EXPECT_NE(first.out.find("done: " + out + " (4 of 4 points)\n"), std::string::npos) << first.out;
+  for (const char* name : {"width=8,seed=0", "width=8,seed=1", "width=9,seed=0", "width=9,seed=1"})
+    EXPECT_TRUE(fs::exists(out + "/" + name + "/DONE")) << name;
+  const auto written = fs::last_write_time(out + "/width=8,seed=0/DONE");
+  const auto again = run_program(synthetic(out) + Words{"--", "--seed", "0..2", "--width", "8,9"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.out.find("4/6 done\n"), 0u) << again.out;
+  EXPECT_EQ(again.out.find("width=8,seed=0:"), std::string::npos) << again.out;
+  EXPECT_EQ(fs::last_write_time(out + "/width=8,seed=0/DONE"), written);
+  EXPECT_TRUE(fs::exists(out + "/width=9,seed=2/DONE"));
+}
+
+TEST(SweepCommand, RefusesBeforeAnythingStarts) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  const auto refused = [&](const Words& axes, const std::string& message) {
+    expect_misuse(training(out) + axes, message);
+    EXPECT_FALSE(fs::exists(out));
+  };
+  refused({"--", "--nose", "flip"}, "train: there is no flag --nose; did you mean --noise?");
+  refused({"--", "--seed", "0", "--seed", "1"},
+          "sweep: the axis --seed stands there twice; give all its values at once");
+  refused({"--", "--seed", "0,1,0"}, "sweep: the axis --seed has the value 0 twice");
+  refused({"--", "--lr", "0.1,0.10"}, "sweep: the axis --lr has the value 0.1 twice");
+  refused({"--noise", "flip", "--", "--noise-rate", "0.1,1.5"},
+          "--noise-rate must be in [0, 1], got 1.5");
+  refused(
+      {"--noise", "flip", "--", "--seed", "0"},
+      "sweep: the point seed=0 is refused: --noise flip needs --noise-rate, such as --noise-rate "
+      "0.1; give --noise-rate 0 if you mean none");
+  refused({"--print", "--", "--seed", "0"},
+          "--print has no effect with --slurm=false; leave it out, or give --slurm");
+  refused({"--", "--batch", "16,32"},
+          "sweep: --batch is an axis and stands before -- too; leave one of them out");
+  refused({"--", "--out", "a,b"}, "sweep: --out cannot be an axis");
+  refused({"--", "--noise-rate", "0.1"},
+          "sweep: the point noise-rate=0.1 is refused: --noise-rate 0.1 has no effect with --noise "
+          "none; leave it out, or give --noise flip, flip-any, fixed-count, static, asymmetric, "
+          "pair");
+  refused({},
+          "sweep train: names no axis; give them after --, such as -- --seed 0..4, or as "
+          "--grid FILE");
+  refused({"--resume", "--", "--seed", "0"},
+          "sweep train: leave out --resume; the same command continues a sweep, and another one "
+          "needs another --out");
+  refused({"--job", "2", "--", "--seed", "0"},
+          "sweep train: there is no flag --job; did you mean --jobs?");
+  refused({"--when", "seed:sed>0", "--", "--seed", "0"},
+          "sweep: the condition sed>0 asks about --sed, an option that unlazy train does not have");
+}
+
+TEST(SweepCommand, AFailedPointIsKeptAndRetriedWhenAsked) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  // A learning rate at which the loss is infinite.
+  const Words words = training(out) + Words{"--", "--lr", "1e30,0.01"};
+  const auto first = run_program(words);
+  EXPECT_EQ(first.exit_code, 1);
+  EXPECT_NE(first.err.find("unlazy: sweep: 1 of 2 points failed: lr=1e%2B30\nWhat they printed is "
+                           "in " +
+                           out + "/logs. --retry-failed tries them again\n"),
+            std::string::npos)
+      << first.err;
+  EXPECT_NE(first.out.find("lr=1e%2B30: failed: train: "), std::string::npos) << first.out;
+  EXPECT_TRUE(fs::exists(out + "/lr=0.01/DONE"));
+  const auto log = out + "/logs/lr=1e%2B30.log";
+  const auto size = fs::file_size(log);
+  const auto again = run_program(words);
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_EQ(fs::file_size(log), size);  // it was not tried
+  const auto status = run_program({"sweep", "status", out});
+  EXPECT_NE(status.out.find("lr=1e%2B30  failed"), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("not finite at step"), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("\n1 done, 1 failed\n"), std::string::npos) << status.out;
+  auto retried = words;
+  retried.insert(retried.begin() + 2, "--retry-failed");
+  EXPECT_EQ(run_program(retried).exit_code, 1);
+  EXPECT_GT(fs::file_size(log), size);
+}
+
+TEST(SweepCommand, RefusesFoldersOfOtherSweeps) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  const Words seeds = {"--", "--seed", "0"};
+  ASSERT_EQ(run_program(synthetic(out) + seeds).exit_code, 0);
+  expect_misuse(training(out) + seeds,
+                out +
+                    ": holds a sweep of unlazy synthetic, not of unlazy train; choose another "
+                    "--out");
+  expect_misuse(synthetic(out) + Words{"--lr", "0.5"} + seeds,
+                out +
+                    ": its sweep was begun with --lr 0.001, but this command has 0.5; give what "
+                    "it was begun with, or choose another --out");
+  expect_misuse(
+      {"sweep", "status", scratch.path()},
+      scratch.path() + ": holds no sweep (no sweep.json); name the --out of unlazy sweep");
+}
+
+TEST(SweepCommand, DryRunListsAndWritesNothing) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  write_file(scratch / "grid.json",
+             R"({"axes": {"noise-rate": [0, 0.1], "noise": ["flip", "pair"]},
+                 "when": {"noise": "noise-rate>0"}})");
+  const auto result = run_program(training(out) + Words{"--grid", scratch / "grid.json", "--jobs",
+                                                        "1", "--dry-run", "--", "--seed", "0"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out.find("noise-rate=0,seed=0\nnoise-rate=0.1,noise=flip,seed=0\n"
+                            "noise-rate=0.1,noise=pair,seed=0\n3 points, 1 at a time, in " +
+                            out + "\n"),
+            0u)
+      << result.out;
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(SweepCommand, OnePointForACluster) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep";
+  const Words words = synthetic(out) + Words{"--", "--seed", "0..1"};
+  ASSERT_EQ(run_program(words).exit_code, 0);
+  fs::remove_all(out + "/seed=1");
+  const auto result = run_program({"sweep", "point", out, "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(out + "/seed=1/DONE"));
+  expect_misuse({"sweep", "point", out, "2"},
+                "sweep point: the points are numbered 0 to 1, got '2'");
+}
+
+}  // namespace
+}  // namespace unlazy
