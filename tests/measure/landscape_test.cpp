@@ -2,8 +2,6 @@
 // way back.
 #include "measure/landscape.h"
 
-#include "measure/landscape_figure.h"
-
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
@@ -13,6 +11,7 @@
 
 #include <cmath>
 
+#include "measure/landscape_figure.h"
 #include "support/expect_error.h"
 #include "train/experiment.h"
 
