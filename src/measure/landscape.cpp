@@ -42,7 +42,7 @@ OptionTable describe(LandscapeOptions& o) {
        {.name = "range",
         .target = &o.range,
         .help = "Smallest and largest step; empty: -0.5,1.5 on a line, with the checkpoints at 0 "
-                "and 1, and -1,1 in a plane, where 1 is the norm of each filter."},
+                "and 1, and -0.5,0.5 in a plane, where 1 is the norm of each filter."},
        {.name = "samples",
         .target = &o.samples,
         .range = Range::at_least(0),
@@ -81,7 +81,7 @@ OptionTable describe(LandscapeOptions& o) {
 std::vector<double> steps_of(const LandscapeOptions& options, bool is_line) {
   auto range = options.range;
   if (range.empty())
-    range = is_line ? std::vector<double>{-0.5, 1.5} : std::vector<double>{-1.0, 1.0};
+    range = is_line ? std::vector<double>{-0.5, 1.5} : std::vector<double>{-0.5, 0.5};
   UNLAZY_CHECK_USAGE(range.size() == 2 && range[0] < range[1] && std::isfinite(range[0]) &&
                          std::isfinite(range[1]),
                      "landscape: --range wants two ascending numbers, such as -1,1");

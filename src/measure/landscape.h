@@ -32,8 +32,8 @@ struct LandscapeOptions {
 };
 OptionTable describe(LandscapeOptions& options);
 
-/// `points` steps from range[0] to range[1], both included; by default -0.5 to 1.5 on a line and -1
-/// to 1 in a plane. Throws a misuse Error for a range that is not two ascending numbers, or whose
+/// `points` steps from range[0] to range[1], both included; by default -0.5 to 1.5 on a line and
+/// -0.5 to 0.5 in a plane, where the basin of a trained network is seen. Throws a misuse Error for a range that is not two ascending numbers, or whose
 /// points are too far out or too close together.
 std::vector<double> steps_of(const LandscapeOptions& options, bool is_line);
 

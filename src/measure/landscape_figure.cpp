@@ -43,18 +43,18 @@ report::Figure line_figure(const std::string& name, const std::string& from, con
                 .legend = Panel::Legend::kFigure};
     panel.series = {{.label = "training set", .x = steps, .y = train},
                     {.label = "test set", .x = steps, .y = test}};
-    for (const int end : {0, 1}) {
-      Series mark{.label = "{/:Italic a} = " + std::to_string(end) + ": " +
-                           report::plain_text(end == 0 ? from : to),
-                  .style = Series::Style::kPoints,
-                  .color = end == 0 ? report::kGray : 3,
-                  .size = 1.6};
-      for (size_t i = 0; i < steps.size(); ++i) {
-        if (steps[i] != end) continue;
-        mark.x.insert(mark.x.end(), 2, steps[i]);
-        mark.y.insert(mark.y.end(), {train[i], test[i]});
-      }
-      panel.series.push_back(mark);
+    auto all = train;
+    all.insert(all.end(), test.begin(), test.end());
+    std::erase_if(all, [](double value) { return !std::isfinite(value); });
+    const auto [low, high] = std::ranges::minmax_element(all);
+    for (const int end : {0, 1}) {  // a line from the lowest to the highest value
+      if (all.empty() || end < steps.front() || end > steps.back()) continue;
+      panel.series.push_back({.label = "{/:Italic a} = " + std::to_string(end) + ": " +
+                                       report::plain_text(end == 0 ? from : to),
+                              .x = {1.0 * end, 1.0 * end},
+                              .y = {*low, *high},
+                              .color = end == 0 ? report::kGray : 3,
+                              .dash = 2});
     }
     return panel;
   };

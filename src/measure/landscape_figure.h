@@ -9,8 +9,8 @@
 
 namespace unlazy::measure {
 
-/// Loss and accuracy of both splits at `steps` along a line. The checkpoints at 0 and 1 are marked,
-/// and `from` and `to` say in the legend which they are.
+/// Loss and accuracy of both splits at `steps` along a line. Vertical lines at 0 and 1 are the
+/// checkpoints; `from` and `to` say in the legend which.
 report::Figure line_figure(const std::string& name, const std::string& from, const std::string& to,
                            const std::vector<double>& steps, const Landscape::Line& line);
 

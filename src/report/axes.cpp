@@ -95,7 +95,7 @@ std::pair<double, double> y_bounds(const Panel& panel) {
 }
 
 void show_later_part(Panel& panel) {
-  constexpr double kFirst = 0.1, kWide = 3, kLeastGain = 1.5;
+  constexpr double kFirst = 0.1, kWide = 3, kLeastGain = 2.5;
   const auto [begin, end] = [&] {
     double least = HUGE_VAL, most = -HUGE_VAL;
     for (const auto& s : panel.series) {
@@ -122,7 +122,7 @@ void show_later_part(Panel& panel) {
   panel.y_low = panel.log_y ? low / 1.1 : low - room;
   const bool is_cut = panel.log_y ? std::log(highest / low) > kLeastGain * std::log(high / low)
                                   : highest - low > kLeastGain * (high - low);
-  if (is_cut) panel.y_high = panel.log_y ? high * 1.1 : high + room;
+  panel.y_high = !is_cut ? Panel::kAuto : panel.log_y ? high * 1.1 : high + room;
 }
 
 double x_tick_step(double low, double high, double width) {

@@ -32,7 +32,8 @@ std::pair<double, double> y_bounds(const Panel& panel);
 /// Sets the y axis to what the lines and their bands show after the first tenth of the x axis, for
 /// losses, whose start or a spike there would flatten the rest. Where they differ by more than a
 /// factor of 3 the axis becomes logarithmic. Lines leave the axes at its top where they are above.
-/// Nothing happens to lines that do not get that far, or when it would save less than a third.
+/// Nothing happens to lines that do not get that far; they do not leave the axes where that would
+/// make the rest less than 2.5 times as high.
 void show_later_part(Panel& panel);
 
 /// The distance of the ticks of a linear x axis of `width` points with both bounds given, so that

@@ -67,10 +67,7 @@ Layout layout_of(const Figure& figure, const DrawOptions& options) {
   layout.has_title = !options.no_title;
   layout.width = paper.width > 0 ? paper.width
                                  : figure.panel_width * *std::max_element(rows.begin(), rows.end());
-  if (paper.width > 0) {
-    layout.png_scale = kPrintScale * kPixelsAPoint;
-    layout.svg_scale = kPrintScale * 96 / 72;
-  }
+  if (paper.width > 0) layout.png_scale = kPrintScale * kPixelsAPoint;
   double y = 0;
   if (!figure.title.empty() && !options.no_title) {
     layout.title = lines_of(figure.title, layout.width - 20);

@@ -28,7 +28,6 @@ struct Layout {
   bool has_title = true;           // false with --no-title
   double legend_top = 0;           // of the common legend
   double png_scale = 2;            // pixels a point of the drawing
-  double svg_scale = 1;            // of the size in which a browser shows it
 
   /// A position as gnuplot's screen coordinates.
   std::string at(double x, double y) const {

@@ -13,7 +13,7 @@ namespace {
 constexpr double kSample = 42;  // of a line's sample with its spaces
 constexpr std::array<const char*, kNumDashes> kDashes = {"", "dt (8,5) ", "dt (2,4) ",
                                                          "dt (10,4,2,4) "};
-constexpr const char* kSpanColor = "#ececec";
+constexpr const char* kSpanColor = "#f0f0f0";
 
 struct Entry {
   const Series* series;  // null: of the shaded spans

@@ -63,9 +63,11 @@ void write_head(std::ostringstream& out, const Figure& figure, const Layout& lay
     write_legend(out, *panel, layout, kLeft, layout.legend_top, layout.width - kLeft, 1100);
 }
 
-void write_spans(std::ostringstream& out, const Panel& panel, int power) {
+// `width`: of the axes. A name that is wider than its span begins at the span's left end.
+void write_spans(std::ostringstream& out, const Panel& panel, int power, double width) {
   const auto [low, high] = x_bounds(panel);
   const double scale = std::pow(10.0, power);
+  const auto place = [&, low = low](double x) { return panel.log_x ? std::log(x / low) : x - low; };
   int tag = 2000;
   for (const auto& span : panel.spans) {
     const double from = std::max(span.from, low), to = std::min(span.to, high);
@@ -73,13 +75,15 @@ void write_spans(std::ostringstream& out, const Panel& panel, int power) {
     if (span.is_shaded) {
       out << "  set object " << tag << " rectangle from first " << number_text(from / scale)
           << ", graph 0 to first " << number_text(to / scale)
-          << ", graph 1 behind fc rgb '#ececec' fs solid noborder\n";
+          << ", graph 1 behind fc rgb '#f0f0f0' fs solid noborder\n";
     }
     if (!span.label.empty()) {
       const double middle = panel.log_x ? std::sqrt(from * to) : (from + to) / 2;
+      const bool has_room =
+          (place(to) - place(from)) / place(high) * width > text_width(span.label);
       out << "  set label " << tag << " " << gnuplot_quoted(span.label) << " at first "
-          << number_text(middle / scale)
-          << ", graph 0.96 center font ',9' textcolor rgb '#555555'\n";
+          << number_text((has_room ? middle : from) / scale) << ", graph 0.96 "
+          << (has_room ? "center" : "left offset 0.4,0") << " font ',9' textcolor rgb '#555555'\n";
     }
     ++tag;
   }
@@ -131,7 +135,7 @@ void write_panel(std::ostringstream& out, const Figure& figure, size_t place, co
   write_axes(out, panel, power, right - left);
   if (panel.legend == Panel::Legend::kAbove)
     write_legend(out, panel, layout, left, cell.y + kTop + 5, cell.width - kLeft, 10);
-  write_spans(out, panel, power);
+  write_spans(out, panel, power, right - left);
   if (is_map) write_contour_labels(out, panel);
   write_missing(out, panel);
   // What is filled has its own style; the colour bar takes this one.
@@ -192,26 +196,29 @@ void write_contours(std::ostringstream& out, const Figure& figure) {
   out << "unset contour\nset surface\n";
 }
 
-// The loop over the pictures begins. A PNG has its size in pixels, a PDF in inches; a point of the
-// drawing is one of the font in neither, which kFont evens out.
+// The loop over the pictures begins. A PNG has its size in pixels, a PDF in inches. A font of an SVG
+// is smaller than the same font of the others, which kFont evens out.
 void write_terminals(std::ostringstream& out, const Layout& layout) {
   constexpr double kFont = 4.0 / 3, kPdfLine = 1.6;
-  const auto terminal = [&](const std::string& name, double size, double font, double line,
-                            const std::string& unit, const std::string& ground) {
-    out << "    set terminal " << name << " size " << number_text(size * layout.width) << unit
-        << "," << number_text(size * layout.height) << unit
-        << " enhanced font 'DejaVu Sans,11' fontscale " << number_text(font) << " linewidth "
-        << number_text(line) << " pointscale " << number_text(line) << ground << "\n";
+  const auto terminal = [&](const std::string& name, double size, const std::string& unit,
+                            double font) {
+    out << "  if (format eq '" << name.substr(0, 3) << "') {\n    set terminal " << name << " size "
+        << rounded_text(size * layout.width, 5) << unit << ","
+        << rounded_text(size * layout.height, 5) << unit
+        << " enhanced font 'DejaVu Sans,11' fontscale " << rounded_text(font, 4);
   };
-  const double svg = layout.svg_scale, png = layout.png_scale;
+  const auto lines = [&](double scale) {
+    out << " linewidth " << rounded_text(scale, 4) << " pointscale " << rounded_text(scale, 4)
+        << "\n  }\n";
+  };
   out << "set style textbox opaque noborder fillcolor rgb '#ffffff' margins 0.4,0.4\n"
-         "do for [format in 'svg pdf png'] {\n  if (format eq 'svg') {\n";
-  terminal("svg", svg, kFont * svg, svg, "", " background rgb 'white'");
-  out << "  }\n  if (format eq 'pdf') {\n";
-  terminal("pdfcairo", kPrintScale / 72, kFont * kPrintScale, kPdfLine * kPrintScale, "in", "");
-  out << "  }\n  if (format eq 'png') {\n";
-  terminal("pngcairo", png, png, png, "", "");
-  out << "  }\n";
+         "do for [format in 'svg pdf png'] {\n";
+  terminal("svg", 1, "", kFont);
+  out << " background rgb 'white'\n  }\n";
+  terminal("pdfcairo", kPrintScale / 72, "in", kPrintScale);
+  lines(kPdfLine * kPrintScale);
+  terminal("pngcairo", layout.png_scale, "", layout.png_scale);
+  lines(layout.png_scale);
 }
 
 }  // namespace

@@ -132,9 +132,9 @@ TEST(DataCommand, PackHoldsOutATestSplit) {
 }
 
 TEST(DataCommand, MisuseIsSaid) {
-  expect_failure(
-      run_program({"data"}), 2,
-      "unlazy: data: say what to do: unlazy data info, unlazy data export or unlazy data pack");
+  expect_failure(run_program({"data"}), 2,
+                 "unlazy: data: say what to do: unlazy data info, unlazy data preview, unlazy data "
+                 "export or unlazy data pack");
   expect_failure(run_program({"data", "export", "--data", "cifar10-sample"}), 2,
                  "unlazy: data: export needs a folder to write to: --out");
   expect_failure(

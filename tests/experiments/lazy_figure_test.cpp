@@ -46,8 +46,9 @@ TEST(LazyFigure, EveryNamedLineLiesOnTheAxes) {
       const auto& panel = figure.panels[p];
       EXPECT_FALSE(panel.y_label.empty());
       EXPECT_EQ(panel.log_y, factor > 3);
-      EXPECT_GT(panel.y_high, panel.series[kLinearPerturbed].y[38]) << "a late spike";
-      EXPECT_LT(panel.y_high, factor == 1.5 ? 3 : 1000);
+      const double spike = panel.series[kLinearPerturbed].y[38];
+      EXPECT_TRUE(panel.y_high == report::Panel::kAuto || panel.y_high > spike) << panel.y_high;
+      EXPECT_LT(panel.y_high, 3) << "the start is cut off where that helps";
     }
   }
 }

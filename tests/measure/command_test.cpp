@@ -159,7 +159,7 @@ TEST(MeasureCommand, AllNumbersOfARunAreInOneTable) {
   EXPECT_EQ(count(again, "distance_from_init"), 1);
 
   write_file(run + "/measure-9.json", "[]");
-  EXPECT_EQ(message_of({"measure", run, "--measure", "distance"}, Error::Kind::kFailure),
+  EXPECT_EQ(message_of({"measure", run, "--measure", "distance"}, Error::Kind::kFailed),
             run + "/measure-9.json: is not a file of unlazy measure; move it away");
 }
 

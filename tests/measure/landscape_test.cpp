@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "measure/landscape_figure.h"
 #include "support/expect_error.h"
 #include "train/experiment.h"
 
@@ -190,7 +191,25 @@ TEST(Landscape, StepsHoldTheCheckpointsExactly) {
   EXPECT_EQ(line[5], 0.0);
   EXPECT_EQ(line[15], 1.0);
   EXPECT_EQ(plane[10], 0.0);
-  EXPECT_EQ(plane.front(), -1.0);
+  EXPECT_EQ(plane.front(), -0.5);
+}
+
+// Also where no point of the line lies at 0 or 1.
+TEST(Landscape, TheFigureOfALineSaysWhichRunIsAtWhichEnd) {
+  Landscape::Line line;
+  line.train.loss = {1, 2, 3};
+  line.test.loss = {2, 3, 9};
+  line.train.accuracy = line.test.accuracy = {0.5, 0.4, 0.3};
+  const auto figure =
+      line_figure("line", "runs/a_1, step 0", "runs/b, step 9", {-0.3, 0.4, 1.1}, line);
+  ASSERT_EQ(figure.panels.size(), 2u);
+  const auto& series = figure.panels[0].series;
+  ASSERT_EQ(series.size(), 4u);
+  EXPECT_EQ(series[2].label, "{/:Italic a} = 0: runs/a\\_1, step 0");
+  EXPECT_EQ(series[3].label, "{/:Italic a} = 1: runs/b, step 9");
+  EXPECT_EQ(series[3].x, (std::vector<double>{1, 1}));
+  EXPECT_EQ(series[3].y, (std::vector<double>{1, 9}));
+  EXPECT_EQ(figure.panels[1].series[0].y, (std::vector<double>{50, 40, 30})) << "per cent";
 }
 
 TEST(Landscape, BarrierIsTheRiseAboveTheChord) {

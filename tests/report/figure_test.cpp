@@ -173,14 +173,14 @@ TEST(Figure, IsAsWideAsThePaperWants) {
     write_figure(scratch.path(), figure, options);
     return read_file(scratch / "two.gp");
   };
-  EXPECT_NE(script({}).find("pdfcairo size 11.67in,"), std::string::npos) << "four panels of 400";
+  EXPECT_NE(script({}).find("pdfcairo size 11.667in,"), std::string::npos) << "four panels of 400";
   EXPECT_NE(script({.width = "page"}).find("pdfcairo size 7in,"), std::string::npos);
   // 4 panels one below the other, and the title.
   const auto column = script({.width = "column"});
-  EXPECT_NE(column.find("pdfcairo size 3.333in,8.954in"), std::string::npos) << column;
+  EXPECT_NE(column.find("pdfcairo size 3.3333in,8.9542in"), std::string::npos) << column;
   EXPECT_NE(column.find("'It''s a test'"), std::string::npos);
   const auto untitled = script({.width = "column", .no_title = true});
-  EXPECT_NE(untitled.find("pdfcairo size 3.333in,8.75in"), std::string::npos);
+  EXPECT_NE(untitled.find("pdfcairo size 3.3333in,8.75in"), std::string::npos);
   EXPECT_EQ(untitled.find("'It''s a test'"), std::string::npos);
   EXPECT_NE(untitled.find("Curve'"), std::string::npos) << "panels keep their titles";
   figure.panels.resize(1);
@@ -263,7 +263,7 @@ TEST(Figure, EveryContourLineIsLabelledWhereItIs) {
     }
   }
   const auto labels = contour_labels(grid, false);
-  ASSERT_GE(labels.size(), 4u);
+  ASSERT_EQ(labels.size(), 3u) << "50, 100 and 150";
   for (const auto& label : labels) {
     const double z = 100 * label.x * label.x + 25 * label.y * label.y;
     EXPECT_NEAR(z, std::stod(label.text), 6) << label.x << " " << label.y;
@@ -288,7 +288,7 @@ TEST(Figure, TheStartOfALossMayLeaveTheAxes) {
   for (double& y : panel.series[1].y) y *= 20;  // far off, but there
   show_later_part(panel);
   EXPECT_TRUE(panel.log_y);
-  EXPECT_GT(panel.y_high, 38);
+  EXPECT_EQ(panel.y_high, Panel::kAuto) << "so is the start";
   EXPECT_LT(panel.y_low, 1);
   Panel quiet{.title = "Loss", .series = {{.x = {0, 1, 2}, .y = {2, 1.5, 1}}}};
   show_later_part(quiet);

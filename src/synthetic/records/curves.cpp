@@ -38,8 +38,13 @@ report::Panel Curves::panel(const std::string& title, const std::string& y_label
   return p;
 }
 
+std::string seeds_text(const SyntheticOptions& options) {
+  const auto& seeds = options.method.seed;
+  return seeds.size() > 1 ? std::to_string(seeds.size()) + " seeds, mean ± s.d."
+                          : "seed " + std::to_string(seeds.at(0));
+}
+
 std::string method_text(const SyntheticOptions& options, const RunResult& run) {
-  const size_t num_seeds = options.method.seed.size();
   const auto& s = run.setting;
   std::string text = options.method.method +
                      (options.model.family == "diagonal" ? ", diagonal network" : "") +
@@ -52,8 +57,7 @@ std::string method_text(const SyntheticOptions& options, const RunResult& run) {
     text += ", {/:Italic m} = " + std::to_string(run.num_neurons);
   text += ", {/:Italic d} = " + std::to_string(run.d) +
           ", ‖θ^*‖ = " + rounded_text(run.teacher_norm, 3);
-  text += num_seeds > 1 ? "; " + std::to_string(num_seeds) + " seeds, mean ± s.d."
-                        : "; seed " + std::to_string(s.seed);
+  text += "; " + seeds_text(options);
   return text;
 }
 

@@ -29,6 +29,9 @@ class Curves {
   const std::vector<RunResult>& results_;
 };
 
+/// "8 seeds, mean ± s.d." or "seed 0".
+std::string seeds_text(const SyntheticOptions& options);
+
 /// "sam: eta = 0.001, rho = 0.2, m = 1000, d = 20, |theta*| = 1; 8 seeds, mean +- s.d.", written
 /// for gnuplot's enhanced text.
 std::string method_text(const SyntheticOptions& options, const RunResult& run);

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "core/format.h"
-#include "report/band.h"
 #include "report/text.h"
 #include "synthetic/records/curves.h"
 #include "synthetic/records/results.h"
@@ -84,9 +83,7 @@ std::string title_of(const SyntheticOptions& options, const std::vector<RunResul
 }
 
 std::string grid_title(const SyntheticOptions& options) {
-  const auto num_seeds = static_cast<int64_t>(options.method.seed.size());
-  const auto note = report::band_note(num_seeds, num_seeds);
-  return options.method.method + ": settings compared" + (note.empty() ? "" : "; " + note);
+  return options.method.method + ": settings compared; " + seeds_text(options);
 }
 
 // The norm and alignment plane, around 0 in the alignment, with its edge |<w, theta*>| = |w|
@@ -189,6 +186,7 @@ Figure dynamics(const SyntheticOptions& options, const std::vector<RunResult>& r
                   curves.series(words(options).mean_cos, group, &Record::cos_abs_mean, 1),
                   curves.series(words(options).mean_align, group, &Record::align_abs_mean, 2)};
   for (auto* panel : {&loss, &means}) add_spans(*panel, options, results, group);
+  means.spans_label.clear();  // the legend of (a) says it
   figure.panels = {loss, means, path_panel(options, run)};
   figure.columns = {3};
   for (const auto& shot : run.snapshots) figure.panels.push_back(cloud_panel(options, run, shot));

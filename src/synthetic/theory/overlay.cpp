@@ -19,8 +19,7 @@ Equations equations_of(const SyntheticOptions& options) {
   const bool is_full = options.method.loss == "full";
   const std::string q = "{/:Italic q}", root = "√{/:Italic d}";
   return {"Phase I: ln({/:Italic q}_0/" + q + ") − " + (is_full ? "" : "½ ") +
-              "η({/:Italic q}_0 − " + q + ") = " + (is_full ? "4" : "") + "η^2σ^2{/:Italic t}, " +
-              q + " = ‖{/:Italic W}‖_F^{ 2}",
+              "η({/:Italic q}_0 − " + q + ") = " + (is_full ? "4" : "") + "η^2σ^2{/:Italic t}",
           is_full ? "Phase I: σ^2η" + q + " / (1 − η" + q + ")"
                   : "Phase I: σ^2η" + q + " / (4 − 2η" + q + ")",
           "plateau: √(2‖θ^*‖" + root + " / π{/:Italic m})",
@@ -53,7 +52,8 @@ std::optional<report::Figure> overlay_figure(const SyntheticOptions& options,
       .name = "overlay",
       .title = (num_settings > 1 ? "setting 1 of " + std::to_string(num_settings) + "; " : "") +
                method_text(options, run)};
-  Panel norm = curves.panel("Mean norm", "Mean ‖{/:Italic w}_i‖", true);
+  Panel norm =
+      curves.panel("Mean norm; {/:Italic q} = ‖{/:Italic W}‖_F^2", "Mean ‖{/:Italic w}_i‖", true);
   norm.series = {curves.series("measured", group, &Record::norm_mean, 0),
                  line(equations.plateau_norm, plateau.norm),
                  {.label = equations.norm,
