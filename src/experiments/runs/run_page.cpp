@@ -198,19 +198,22 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
 
 // Densities of the Hessian's eigenvalues, of the first runs that have one.
 Json spectra_data(const RunSet& set) {
+  const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
   Json list = Json::array();
   for (const auto& run : set.runs) {
-    const auto x = run.measured.find("hessian_density_x"),
-               y = run.measured.find("hessian_density_y");
-    if (x == run.measured.end() || y == run.measured.end() || list.size() >= kMostSpectra) continue;
-    const auto xs = x->get<std::vector<double>>(), ys = y->get<std::vector<double>>();
-    if (xs.size() != ys.size()) continue;
-    Json some_x = Json::array(), some_y = Json::array();
-    for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
-      some_x.push_back(xs[i]);
-      some_y.push_back(ys[i]);
+    for (const auto& [name, x] : run.measured.items()) {
+      if (!name.starts_with(x_name) || list.size() >= kMostSpectra) continue;
+      const auto settings = name.substr(x_name.size());  // " (samples=64)"
+      const auto y = run.measured.find(y_name + settings);
+      if (y == run.measured.end() || !x.is_array() || y->size() != x.size()) continue;
+      const auto xs = x.get<std::vector<double>>(), ys = y->get<std::vector<double>>();
+      Json some_x = Json::array(), some_y = Json::array();
+      for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
+        some_x.push_back(xs[i]);
+        some_y.push_back(ys[i]);
+      }
+      list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
-    list.push_back({{"run", run.name}, {"x", some_x}, {"y", some_y}});
   }
   return list;
 }

@@ -3,6 +3,7 @@
 // A cell: {text, value}: `value` is what it is sorted by (a number, or text).
 const cell = (text, value = text) => ({text, value});
 const numberCell = (value) => ({text: rounded(value), value, isNumber: true});
+const countCell = (value) => ({text: String(value), value, isNumber: true});
 const errorCell = ([mean, error]) => ({text: withError(mean, error), value: mean, isNumber: true});
 const emptyCell = () => ({text: "–", value: null, isNumber: true});
 
