@@ -70,12 +70,15 @@ addEventListener("load", () => setTimeout(() => {
 
 
 class Page(html.parser.HTMLParser):
-    """The text of the probe and of the data, and all tables with the section that they stand in."""
+    """The text of the probe and of the data, and all tables that have a head, with the section that they stand in."""
 
     def __init__(self, text):
         super().__init__()
         self.ids, self.section, self.tables, self.open_id, self.in_cell = {}, "", [], None, False
+        self.heads = set()
         self.feed(text)
+        # The values under the pointer are a table without a head.
+        self.tables = [table for i, table in enumerate(self.tables) if i in self.heads]
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -83,6 +86,8 @@ class Page(html.parser.HTMLParser):
             self.section = attrs.get("id", "")
         if tag == "table":
             self.tables.append((self.section, []))
+        if tag == "th":
+            self.heads.add(len(self.tables) - 1)
         if tag == "tr" and self.tables:
             self.tables[-1][1].append([])
         if tag in ("td", "th") and self.tables:
@@ -200,24 +205,24 @@ def check_claims(check, page, data, groups):
     for claim, rows in zip(claims, tables):
         curve = claim["number"].split(",")[0]
         for row in rows[1:]:
-            baseline = re.search(r"\((.*)\)", rows[0][6])[1]
+            baseline = row[7] if len(row) > 7 else re.search(r"\((.*)\)", rows[0][6])[1]
             pairs = [(a, b) for a in groups[row[0]] for b in groups[baseline] if a["seed"] == b["seed"]]
             if not all(curve in run["curves"] for pair in pairs for run in pair):
                 continue  # of `unlazy measure` or `unlazy prune`
             ends = [[ends_of(curve, run["curves"][curve])["last tenth"] for run in pair] for pair in pairs]
             differences = [a / b - 1 if row[2].endswith("%") else a - b for a, b in ends]
             place = f"claim about {curve}, {row[0]}"
-            shown = re.search(r"by (.*) (%|points)$", row[2])[1]
+            shown = re.sub(" (%|points)$", "", row[2])
             check.mean(shown, [100 * d for d in differences], place, of_mean=True)
             check.that(row[4] == str(len(pairs)), f"{place}: n is {row[4]}")
             check.mean(row[5], [statistics.fmean(a for a, _ in ends)], place, of_mean=True)
             check.mean(row[6], [statistics.fmean(b for _, b in ends)], place, of_mean=True)
 
 
-def check_pruning(check, page, folder):
+def check_pruning(check, page, data):
     """Each accuracy is the mean of rows of curve.csv, whose density the head of the table names."""
     levels = {}
-    for path in pathlib.Path(folder).rglob("curve.csv"):
+    for path in (path for run in data["runs"] for path in pathlib.Path(run["folder"]).glob("prune-*/curve.csv")):
         with open(path, newline="") as table:
             for row in csv.DictReader(table):
                 levels.setdefault(f"{100 * float(row['density']):.3g}", []).append(float(row["test_accuracy"]))
@@ -259,7 +264,7 @@ def main():
     check_pointer(check, seen, data, groups)
     check_final_table(check, page, data, groups)
     check_claims(check, page, data, groups)
-    check_pruning(check, page, path.parent)
+    check_pruning(check, page, data)
     print(f"{check.count} checks of {len(seen['charts'])} places under the pointer and {len(page.tables)} tables")
     if check.problems:
         sys.exit("\n".join(check.problems[:20]) + f"\n{len(check.problems)} problems")

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/format.h"
 #include "core/names.h"
 #include "core/version.h"
 #include "experiments/runs/run_config.h"
@@ -25,8 +26,11 @@ constexpr int kPictureWidth = 900;
 constexpr size_t kMostSpectra = 12;
 constexpr size_t kSpectrumPoints = 400;
 
-// JSON has no number for "not a number".
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+// To nine digits, which is more than is shown. JSON has no number for "not a number".
+Json number_or_null(double value) {
+  constexpr int kDigits = 9;
+  return std::isfinite(value) ? Json(std::stod(rounded_text(value, kDigits))) : Json();
+}
 Json numbers_or_null(const std::vector<double>& values) {
   Json list = Json::array();
   for (const double value : values) list.push_back(number_or_null(value));
@@ -82,7 +86,7 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
     const auto& run = set.runs[i];
     Json own = Json::object();
     for (const auto& [name, value] : all[i]) {
-      if (!shared.contains(name)) own[name] = value;
+      if (!shared.contains(name) && name != "out") own[name] = value;  // the folder says it
     }
     double epochs = 0;
     int64_t steps = 0;

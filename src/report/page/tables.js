@@ -23,7 +23,7 @@ function sortableTable(head, rows, {most = 60, id = null} = {}) {
   const titles = head.map((title, i) => element("th", {scope: "col", class: rows[0]?.[i].isNumber ? "number" : false},
     element("button", {type: "button", click: () => sort(i)}, title)));
   const made = rows.map((cells) => ({cells, row: element("tr", {}, cells.map((one) =>
-    element("td", {class: one.isNumber ? "number" : "wide"}, one.text)))}));
+    element("td", {class: one.isNumber ? "number" : one.text.length > 24 ? "long" : "wide"}, one.text)))}));
   let isFolded = rows.length > most;
   const more = element("button", {type: "button", class: "more", click: () => { isFolded = false; fold(); }});
   const fold = () => {
