@@ -5,23 +5,27 @@ const kClaimRows = 10;
 const kVerdicts = {"holds": "holds", "does not hold": "fails", "not clear": "open"};
 const verdictOf = (verdict) => element("span", {class: `verdict ${kVerdicts[verdict] || "open"}`}, verdict);
 
+// One number that a claim is about, on all groups with noise.
+function checksOf({number, checks}) {
+  const {least, unit, effect, without} = checks[0], hasOneBase = checks.every((check) => check.without === without);
+  const rows = checks.map((check) => [cell(check.with), {text: verdictOf(check.verdict), value: check.verdict},
+    {text: `${withError(100 * check.mean, 100 * check.std_error)} ${unit}`, value: check.mean, isNumber: true},
+    isNumber(check.margin) ? {text: `± ${rounded(100 * check.margin, 3)}`, value: check.margin, isNumber: true} : emptyCell(),
+    countCell(check.differences.length), numberCell(check.mean_with), numberCell(check.mean_without), ...(hasOneBase ? [] : [cell(check.without)])]);
+  const head = ["with noise", "verdict", `${effect} (± standard error)`, "95 % interval", "n", "mean with", hasOneBase ? `without (${without})` : "without"];
+  const note = `${number}. Asked for: ${rounded(100 * least)} ${least === 0.01 ? unit.replace(/s$/, "") : unit} or more, and more than 0.`;
+  const counts = Object.keys(kVerdicts).map((verdict) => [verdict, checks.filter((check) => check.verdict === verdict).length]).filter(([, n]) => n > 0);
+  const sum = checks.length > kClaimRows ? [element("p", {}, counts.map(([verdict, n]) => `${n} of ${checks.length}: ${verdict}`).join("; "))] : [];
+  return [element("p", {class: "soft"}, note), ...sum, sortableTable(hasOneBase ? head : [...head, "the group without"], rows, {most: kClaimRows})];
+}
+
 // What the paper claims, checked on pairs of runs of one seed.
 function claimsSection(data) {
   const checked = data.claims.filter((claim) => claim.checks.length > 0);
   if (checked.length === 0) return null;
-  const cards = checked.map((claim) => {
-    const {least, unit, effect, without} = claim.checks[0], hasOneBase = claim.checks.every((check) => check.without === without);
-    const rows = claim.checks.map((check) => [cell(check.with), {text: verdictOf(check.verdict), value: check.verdict},
-      {text: `${withError(100 * check.mean, 100 * check.std_error)} ${unit}`, value: check.mean, isNumber: true},
-      isNumber(check.margin) ? {text: `± ${rounded(100 * check.margin, 3)}`, value: check.margin, isNumber: true} : emptyCell(),
-      countCell(check.differences.length), numberCell(check.mean_with), numberCell(check.mean_without), ...(hasOneBase ? [] : [cell(check.without)])]);
-    const head = ["with noise", "verdict", `${effect} (± standard error)`, "95 % interval", "n", "mean with", hasOneBase ? `without (${without})` : "without"];
-    const note = `Asked for: ${rounded(100 * least)} ${unit} or more, and more than 0. Number of a run: ${claim.number}.`;
-    const counts = Object.keys(kVerdicts).map((verdict) => [verdict, claim.checks.filter((check) => check.verdict === verdict).length]).filter(([, n]) => n > 0);
-    const sum = claim.checks.length > kClaimRows ? [element("p", {}, counts.map(([verdict, n]) => `${n} of ${claim.checks.length}: ${verdict}`).join("; "))] : [];
-    return element("div", {class: "claim"}, element("h3", {}, claim.text), element("p", {class: "soft"}, note), ...sum,
-      sortableTable(hasOneBase ? head : [...head, "the group without"], rows, {most: kClaimRows}));
-  });
+  const texts = [...new Set(checked.map((claim) => claim.text))];
+  const cards = texts.map((text) => element("div", {class: "claim"}, element("h3", {}, text),
+    checked.filter((claim) => claim.text === text).flatMap(checksOf)));
   const open = data.claims.filter((claim) => claim.checks.length === 0);
   return [element("p", {class: "soft"}, "Differences within pairs of runs of one seed. A claim holds when the mean difference is as large as asked for and its 95 % " +
       "confidence interval (Student's t) lies above 0; it does not hold when the whole interval lies below what was asked for. It takes two pairs."), ...cards,
