@@ -107,7 +107,7 @@ class Page(html.parser.HTMLParser):
         if self.open_id:
             self.ids[self.open_id] += data
         elif self.in_cell:
-            self.tables[-1][1][-1][-1] += data
+            self.tables[-1][1][-1][-1] += data.replace("\u200b", "")
 
 
 def fits(text, value):

@@ -21,7 +21,7 @@ function compareCells(a, b, sign) {
 function sortableTable(head, rows, {most = 60, id = null} = {}) {
   const body = element("tbody");
   const titles = head.map((title, i) => element("th", {scope: "col", class: rows[0]?.[i].isNumber ? "number" : false},
-    element("button", {type: "button", click: () => sort(i)}, title)));
+    element("button", {type: "button", click: () => sort(i)}, title.replaceAll("_", "_\u200b"))));  // long names may break there
   const made = rows.map((cells) => ({cells, row: element("tr", {}, cells.map((one) =>
     element("td", {class: one.isNumber ? "number" : one.text.length > 24 ? "long" : "wide"}, one.text)))}));
   let isFolded = rows.length > most;
