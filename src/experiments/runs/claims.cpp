@@ -142,12 +142,16 @@ std::vector<Claim> claims_of(const RunSet& set, const std::vector<RunGroup>& gro
 }
 
 std::string claims_text(const std::vector<Claim>& claims) {
-  std::string text;
+  std::string text, before;
   for (const auto& claim : claims) {
+    if (claim.checks.empty()) continue;
+    if (claim.text != before) text += claim.text + "\n";
+    before = claim.text;
+    text += "  " + claim.number + ":\n";
     for (const auto& check : claim.checks) {
       const auto& e = check.effect;
-      text += claim.text + "\n  " + claim.number + ": " + check.with + " against " + check.without +
-              ": " + e.name + " " + with_error(100 * e.mean, 100 * e.std_error) + " " + e.unit +
+      text += "    " + check.with + " against " + check.without + ": " + e.name + " " +
+              with_error(100 * e.mean, 100 * e.std_error) + " " + e.unit +
               ", n = " + std::to_string(e.values.size()) + ": " + verdict_text(e.verdict) + "\n";
     }
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/format.h"
 #include "core/names.h"
 #include "core/version.h"
 #include "experiments/runs/run_config.h"
@@ -25,8 +26,11 @@ constexpr int kPictureWidth = 900;
 constexpr size_t kMostSpectra = 12;
 constexpr size_t kSpectrumPoints = 400;
 
-// JSON has no number for "not a number".
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+// To nine digits, which is more than is shown. JSON has no number for "not a number".
+Json number_or_null(double value) {
+  constexpr int kDigits = 9;
+  return std::isfinite(value) ? Json(std::stod(rounded_text(value, kDigits))) : Json();
+}
 Json numbers_or_null(const std::vector<double>& values) {
   Json list = Json::array();
   for (const double value : values) list.push_back(number_or_null(value));
@@ -82,7 +86,7 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
     const auto& run = set.runs[i];
     Json own = Json::object();
     for (const auto& [name, value] : all[i]) {
-      if (!shared.contains(name)) own[name] = value;
+      if (!shared.contains(name) && name != "out") own[name] = value;  // the folder says it
     }
     double epochs = 0;
     int64_t steps = 0;
@@ -198,19 +202,22 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
 
 // Densities of the Hessian's eigenvalues, of the first runs that have one.
 Json spectra_data(const RunSet& set) {
+  const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
   Json list = Json::array();
   for (const auto& run : set.runs) {
-    const auto x = run.measured.find("hessian_density_x"),
-               y = run.measured.find("hessian_density_y");
-    if (x == run.measured.end() || y == run.measured.end() || list.size() >= kMostSpectra) continue;
-    const auto xs = x->get<std::vector<double>>(), ys = y->get<std::vector<double>>();
-    if (xs.size() != ys.size()) continue;
-    Json some_x = Json::array(), some_y = Json::array();
-    for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
-      some_x.push_back(xs[i]);
-      some_y.push_back(ys[i]);
+    for (const auto& [name, x] : run.measured.items()) {
+      if (!name.starts_with(x_name) || list.size() >= kMostSpectra) continue;
+      const auto settings = name.substr(x_name.size());  // " (samples=64)"
+      const auto y = run.measured.find(y_name + settings);
+      if (y == run.measured.end() || !x.is_array() || y->size() != x.size()) continue;
+      const auto xs = x.get<std::vector<double>>(), ys = y->get<std::vector<double>>();
+      Json some_x = Json::array(), some_y = Json::array();
+      for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
+        some_x.push_back(xs[i]);
+        some_y.push_back(ys[i]);
+      }
+      list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
-    list.push_back({{"run", run.name}, {"x", some_x}, {"y", some_y}});
   }
   return list;
 }

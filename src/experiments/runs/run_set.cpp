@@ -1,8 +1,10 @@
 #include "experiments/runs/run_set.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -102,20 +104,43 @@ Search::Found search(const std::vector<std::string>& folders, std::vector<Skippe
   return all.found();
 }
 
-// The newest measure-STEP.json of the default settings.
+// "measure-40-rho=0.1.json": the step, and the settings that are not the default ones.
+struct MeasureFile {
+  int64_t step = -1;
+  std::string settings;  // "rho=0.1"
+};
+MeasureFile measure_file(const std::string& name) {
+  const std::string_view head = "measure-", tail = ".json";
+  if (!name.starts_with(head) || !name.ends_with(tail)) return {};
+  const auto middle = name.substr(head.size(), name.size() - head.size() - tail.size());
+  MeasureFile file;
+  const auto* end = middle.data() + middle.size();
+  const auto [rest, error] = std::from_chars(middle.data(), end, file.step);
+  if (error != std::errc{} || (rest != end && *rest != '-')) return {};
+  if (rest != end) file.settings = std::string(rest + 1, end);
+  return file;
+}
+
+// What `unlazy measure` wrote of the newest step. Numbers of other settings than the default ones
+// have these in their names.
 Json measured_in(const std::string& folder) {
-  int64_t newest = -1;
+  std::map<std::string, std::string> newest;  // settings to file
+  int64_t step = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto name = entry.path().filename().string();
-    if (!name.starts_with("measure-") || !name.ends_with(".json")) continue;
-    const auto step = name.substr(8, name.size() - 13);
-    if (!step.empty() && step.size() < 18 && std::ranges::all_of(step, ::isdigit))
-      newest = std::max<int64_t>(newest, std::stoll(step));
+    const auto file = measure_file(entry.path().filename().string());
+    if (file.step < step) continue;
+    if (file.step > step) newest.clear();
+    step = file.step;
+    newest[file.settings] = entry.path().string();
   }
-  if (newest < 0) return Json::object();
-  const auto file = folder + "/measure-" + std::to_string(newest) + ".json";
-  return read_json_file(file).value("values", Json::object());
+  Json all = Json::object();
+  for (const auto& [settings, path] : newest) {
+    const Json values = read_json_file(path).value("values", Json::object());
+    for (const auto& [name, value] : values.items())
+      all[settings.empty() ? name : name + " (" + settings + ")"] = value;
+  }
+  return all;
 }
 
 std::vector<std::string> pictures_in(const std::string& folder) {

@@ -23,7 +23,8 @@ struct FoundRun {
   bool is_done = false;
   GroupMember member;     // what it is grouped by; a run without config.json is a group of its own
   report::Curves curves;  // metrics.csv
-  nlohmann::ordered_json measured;    // "values" of the measure-STEP.json of the last step
+  // Numbers of `unlazy measure` at the last step measured: "sharpness", "sharpness (rho=0.1)".
+  nlohmann::ordered_json measured;
   std::vector<std::string> pictures;  // files RUN/figures/*.png
 };
 

@@ -98,7 +98,7 @@ class Chart {
 
   draw() {
     const width = this.width = this.root.clientWidth || 560;
-    const left = 62, right = width - 10, top = 10, bottom = this.height - 42;
+    const left = 62, right = width - 16, top = 10, bottom = this.height - 42;
     const lines = this.series.map((s) => s.line || s.y), spreads = this.series.map((s) => s.spread || s.sd);
     const edges = lines.flatMap((y, i) => !spreads[i] ? [y] : [-1, 1].map((sign) => Array.from(y, (value, k) => value + sign * spreads[i][k])));
     this.x = new Axis(this.series.map((s) => s.x), this.isLogX, left, right, 0);
@@ -155,10 +155,11 @@ class Chart {
   point(left) {
     if (this.x.isEmpty || this.y.isEmpty) return;
     const wanted = this.x.value(Math.min(Math.max(left, this.x.from), this.x.to));
-    const found = this.series.filter((s) => s.x.length > 0).map((series) => {
-      const i = nearestPlace(series.x, wanted);
+    const found = this.series.map((series) => {
+      let i = nearestPlace(series.x, wanted);
+      while (i < series.x.length && !Number.isFinite(this.x.place(series.x[i]))) ++i;  // 0 on a logarithmic axis
       return {series, i, x: series.x[i], y: series.y[i]};
-    });
+    }).filter(({series, i}) => i < series.x.length);
     if (found.length === 0) return;
     const distance = (x) => Math.abs(this.x.place(x) - this.x.place(wanted));
     const x = found.reduce((best, next) => distance(next.x) < distance(best.x) ? next : best).x;
