@@ -90,8 +90,8 @@ done
 
 sweep=$folder/sweep
 call=("$program" sweep train --data cifar10-sample --model mlp --hidden-width 8 --precision fp32 --train-size 32 --batch 16
-  --test-size 16 --epochs 20000 --measure-every 5000ep --checkpoint-every 5000ep --threads 1 --out "$sweep" --slurm
-  --slurm-options "--cpus-per-task=1" -- --seed 0..2)
+  --test-size 16 --epochs 4000 --measure-every 2000ep --checkpoint-every 2000ep --threads 1 --out "$sweep" --slurm
+  --slurm-options=--cpus-per-task=1 -- --seed 0..2)
 submitted=$("${call[@]}") || fail "the sweep was not submitted: $submitted"
 echo "$submitted"
 job=${submitted##* }
