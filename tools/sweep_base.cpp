@@ -26,6 +26,9 @@ SweepBase::SweepBase(std::string command, std::vector<std::string> arguments)
       base_(commands().find(command_).make()),
       scratch_(commands().find(command_).make()) {
   refuse_words("sweep " + command_, base_->parse(arguments_));
+  UNLAZY_CHECK_USAGE(!is_flag_given("runs"), "sweep ", command_,
+                     ": a point is of one run; leave out --runs, and give the runs as an axis: -- "
+                     "--run RUN,RUN,..");
 }
 
 SweepBase::~SweepBase() = default;
@@ -59,8 +62,9 @@ std::map<std::string, std::string> SweepBase::deciding_values() const {
 void SweepBase::check_axis(sweep::Axis& axis) const {
   const auto& option = axis.option;
   const auto* row = find_row(scratch_->options().tables(), option);
-  UNLAZY_CHECK_USAGE(option != "config" && (row == nullptr || !is_of_the_sweep(*row)), "sweep: --",
-                     option, " cannot be an axis");
+  UNLAZY_CHECK_USAGE(
+      option != "config" && option != "runs" && (row == nullptr || !is_of_the_sweep(*row)),
+      "sweep: --", option, " cannot be an axis");
   for (auto& value : axis.values) {
     scratch_->options().parse({"--" + option + "=" + value});
     value = value_text(*find_row(scratch_->options().tables(), option));

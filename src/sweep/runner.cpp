@@ -262,7 +262,9 @@ class Runner {
     const auto num_open = count(State::kOpen);
     if (each <= 0 || num_open == 0) return "";
     double left = each * static_cast<double>(num_open);
-    for (const auto& job : jobs_) left -= std::min(each, job.attempt->seconds());
+    for (const auto& job : jobs_) {
+      if (state_of(job.name()) == State::kOpen) left -= std::min(each, job.attempt->seconds());
+    }
     const auto at_a_time = std::max<int64_t>(1, std::min(options_.jobs, num_open));
     return ", about " + duration_text(std::max(0.0, left) / static_cast<double>(at_a_time)) +
            " left";

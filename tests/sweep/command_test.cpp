@@ -85,6 +85,9 @@ TEST(SweepCommand, RefusesBeforeAnythingStarts) {
           "sweep: the point seed=0 is refused: data: --train-size 99999 is more than the 2500 "
           "images there "
           "are");
+  expect_misuse({"sweep", "prune", "--runs", "a", "--", "--criterion", "random"},
+                "sweep prune: a point is of one run; leave out --runs, and give the runs as an "
+                "axis: -- --run RUN,RUN,..");
   refused({"--print", "--", "--seed", "0"},
           "--print has no effect with --slurm=false; leave it out, or give --slurm");
   refused({"--", "--batch", "16,32"},
