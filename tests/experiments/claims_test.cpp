@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "support/fake_runs.h"
 #include "support/scratch_folder.h"
 

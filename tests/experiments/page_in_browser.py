@@ -138,7 +138,8 @@ def ends_of(name, points):
 
 
 def mean_and_sd(values):
-    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+    mean = statistics.fmean(values)
+    return mean, statistics.stdev(values) if len(values) > 1 and math.isfinite(mean) else math.nan
 
 
 class Check:
@@ -159,7 +160,7 @@ class Check:
             error = sd / math.sqrt(len(values)) if of_mean else sd
             self.that(fits(parts[1], error), f"{place}: {text}, but the files have {error}")
         else:
-            self.that(len(values) == 1 or sd == 0 or mean == 0, f"{place}: {text} lacks its spread")
+            self.that(len(values) == 1 or sd == 0 or math.isnan(mean), f"{place}: {text} lacks its spread")
 
 
 def check_pointer(check, seen, data, groups):

@@ -77,9 +77,9 @@ TEST(WatchCommand, PrintsOnePictureAsPlainText) {
 TEST(WatchCommand, FollowsTheWindowAndTheRunAndEndsAtCtrlC) {
   const ScratchFolder scratch;
   testing::write_fake_run(scratch / "run", watched(0.1, 0, 10, 1));
-  const auto result = testing::run_command(
-      {"python3", UNLAZY_SOURCE_DIR "/tests/experiments/watch_in_terminal.py", UNLAZY_PROGRAM,
-       scratch / "run"});
+  const auto result =
+      testing::run_command({"python3", UNLAZY_SOURCE_DIR "/tests/experiments/watch_in_terminal.py",
+                            UNLAZY_PROGRAM, scratch / "run"});
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
 }
 

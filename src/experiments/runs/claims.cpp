@@ -60,8 +60,8 @@ NumberOf end_of(const RunSet& set, const std::string& name) {
     if (const auto found = run.curves.find(name); found != run.curves.end())
       return end_of_curve(name, found->second).tenth;
     const auto found = run.measured.find(name);
-    const bool is_there = found != run.measured.end() && found->is_number();
-    return is_there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+    const bool is_there = found != run.measured.end() && found->second.size() == 1;
+    return is_there ? found->second[0] : std::numeric_limits<double>::quiet_NaN();
   };
 }
 

@@ -8,9 +8,9 @@
 //   sparser: loses less when pruned    accuracy over the pruning curve,    1 point or more
 //                                      mean over the log of the density
 //   sparser: more activations are 0    activation_sparsity                 1 point or more
-//   leaves the lazy regime: farther    lazy_distance_train, _test          10 % more or more
+//   leaves the lazy regime: farther    lazy_distance_train, _test          10 % or more
 //   from its own linearisation
-//   leaves the lazy regime: kernel     ntk_distance                        10 % more or more
+//   leaves the lazy regime: kernel     ntk_distance                        10 % or more
 //   farther from the one at the start
 //
 // A number of a run is the mean of a curve over the last tenth of training, since single readings

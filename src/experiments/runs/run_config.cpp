@@ -44,8 +44,8 @@ bool decides(Role role) {
 const std::vector<std::string>& noise_options() {
   static const std::vector<std::string> names = [] {
     noise::NoiseOptions options;
-    const auto table = noise::describe(options);
     std::vector<std::string> list;
+    const auto table = noise::describe(options);
     for (const auto& row : table.rows()) list.push_back(row.name);
     return list;
   }();

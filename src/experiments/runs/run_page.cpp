@@ -10,7 +10,6 @@
 #include "core/format.h"
 #include "core/names.h"
 #include "core/version.h"
-#include "experiments/runs/run_config.h"
 #include "report/band.h"
 #include "report/colors.h"
 #include "report/page.h"
@@ -78,7 +77,7 @@ Settings shared_options(const std::vector<Settings>& all) {
 
 void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups) {
   std::vector<Settings> all;
-  for (const auto& run : set.runs) all.push_back(options_in(run.config));
+  for (const auto& run : set.runs) all.push_back(run.options);
   const auto shared = shared_options(all);
   data["options"] = shared;
   data["runs"] = Json::array();
@@ -105,7 +104,7 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
          {"is_done", run.is_done},
          {"steps", steps},
          {"epochs", epochs},
-         {"command", run.config.empty() ? "" : command_of(run.config)},
+         {"command", run.command},
          {"options", own}});
   }
 }
@@ -188,8 +187,8 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
   for (const auto& group : groups) {
     std::map<std::string, std::vector<double>> values;
     for (const size_t run : group.members) {
-      for (const auto& [name, value] : set.runs[run].measured.items())
-        if (value.is_number()) values[name].push_back(value.get<double>());
+      for (const auto& [name, numbers] : set.runs[run].measured)
+        if (numbers.size() == 1) values[name].push_back(numbers[0]);
     }
     Json row = Json::object();
     for (const auto& [name, list] : values) {
@@ -205,16 +204,16 @@ Json spectra_data(const RunSet& set) {
   const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
   Json list = Json::array();
   for (const auto& run : set.runs) {
-    for (const auto& [name, x] : run.measured.items()) {
+    for (const auto& [name, x] : run.measured) {
       if (!name.starts_with(x_name) || list.size() >= kMostSpectra) continue;
       const auto settings = name.substr(x_name.size());  // " (samples=64)"
       const auto y = run.measured.find(y_name + settings);
-      if (y == run.measured.end() || !x.is_array() || y->size() != x.size()) continue;
-      const auto xs = x.get<std::vector<double>>(), ys = y->get<std::vector<double>>();
+      if (y == run.measured.end() || y->second.size() != x.size()) continue;
+      const auto& heights = y->second;
       Json some_x = Json::array(), some_y = Json::array();
-      for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
-        some_x.push_back(xs[i]);
-        some_y.push_back(ys[i]);
+      for (const size_t i : report::thinned(heights, kSpectrumPoints)) {
+        some_x.push_back(x[i]);
+        some_y.push_back(heights[i]);
       }
       list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
@@ -249,9 +248,20 @@ Json pictures_data(const RunSet& set) {
 Json statements_data(const RunSet& set) {
   Json list = Json::array();
   for (const auto& found : set.statements) {
-    list.push_back({{"folder", found.folder},
-                    {"seeds", found.json.value("seeds", Json::array())},
-                    {"statements", found.json.value("statements", Json::array())}});
+    Json statements = Json::array();
+    for (const auto& s : found.statements) {
+      Json effects = Json::array();
+      for (const auto& e : s.effects) {
+        effects.push_back({{"name", e.name},
+                           {"mean", number_or_null(e.mean)},
+                           {"margin", number_or_null(e.margin)}});
+      }
+      statements.push_back({{"text", s.text},
+                            {"verdict", verdict_text(s.verdict)},
+                            {"numbers", s.numbers},
+                            {"effects", effects}});
+    }
+    list.push_back({{"folder", found.folder}, {"statements", statements}});
   }
   return list;
 }

@@ -164,7 +164,7 @@ class Chart {
     const distance = (x) => Math.abs(this.x.place(x) - this.x.place(wanted));
     const x = found.reduce((best, next) => distance(next.x) < distance(best.x) ? next : best).x;
     // A curve that has no point near is not spoken of.
-    const near = found.filter((f) => Math.abs(this.x.place(f.x) - this.x.place(x)) < 12 && Number.isFinite(f.y));
+    const near = found.filter((f) => Math.abs(this.x.place(f.x) - this.x.place(x)) < 12);
     this.pointed = x;
     this.mark(x, near);
     this.tell(x, near);
@@ -181,7 +181,7 @@ class Chart {
     const kMost = 14;
     const rows = near.slice(0, kMost).map(({series, i, x: own, y}) => element("tr", {"data-name": series.name},
       element("td", {}, sampleOf(series.look)), element("td", {}, series.name),
-      element("td", {class: "number"}, rounded(y) + (series.sd ? ` ± ${rounded(series.sd[i], 2)}` : "")),
+      element("td", {class: "number"}, rounded(y) + (series.sd && Number.isFinite(y) ? ` ± ${rounded(series.sd[i], 2)}` : "")),
       element("td", {class: "soft"}, (own === x ? "" : `at ${rounded(own, 6)} `) + (series.n > 1 ? `n = ${series.n}` : ""))));
     const more = near.length > kMost ? [element("div", {class: "soft"}, `and ${near.length - kMost} more`)] : [];
     this.values.replaceChildren(element("div", {}, `${this.xLabel} ${rounded(x, 6)}`), element("table", {}, element("tbody", {}, rows)), ...more);
