@@ -68,6 +68,16 @@ TEST(Presets, ReproduceFig1TakesItsPresetAndSaysWhatQuickChanges) {
       << result.out;
 }
 
+TEST(Presets, ReproducePassesOnHowToDraw) {
+  const auto result = run_program(
+      {"reproduce", "fig2", "--width", "page", "--no-title", "--out", "/dev/null/none"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_NE(result.out.find("unlazy synthetic --preset fig2 --out /dev/null/none --overwrite "
+                            "--figure-width page --no-title\n"),
+            std::string::npos)
+      << result.out;
+}
+
 TEST(Presets, ReproduceRefusesAnUnknownFigureAndScale) {
   const auto figure = run_program({"reproduce", "fig6"});
   EXPECT_EQ(figure.exit_code, 2);

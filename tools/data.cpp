@@ -157,31 +157,35 @@ class Data : public Command {
         words.size() == 1 && std::ranges::count(first_words(), words[0]) > 0,
         "data: say what to do: unlazy data info, unlazy data preview, unlazy data export or unlazy "
         "data pack");
+    refuse_other_options(words[0]);
     if (words[0] == "info") return info();
     if (words[0] == "preview") return preview();
     UNLAZY_CHECK_USAGE(!output_.out.empty(), "data: ", words[0],
                        " needs a folder to write to: --out");
-    refuse_other_options(words[0]);
     check_writable(output_.out);
     return words[0] == "export" ? write_pictures() : pack();
   }
 
  private:
   // An option that would do nothing is an error.
-  void refuse_other_options(const std::string& action) {
-    const std::vector<std::string> unused =
-        action == "pack" ? std::vector<std::string>{"data",     "train-size", "test-size",
-                                                    "balanced", "normalize",  "sheet"}
-                         : std::vector<std::string>{"normalize", "holdout"};
-    std::vector<std::string> names = unused;
-    for (const auto& table : {data::describe(batch_), noise::describe(noise_)}) {
-      for (const auto& row : table.rows()) names.push_back(row.name);
-    }
-    names.push_back("batches");
+  void refuse(const std::vector<std::string>& names, const std::string& action) const {
     for (const auto& name : names) {
       UNLAZY_CHECK_USAGE(!options_.is_given(name), "data: --", name,
                          " has no effect with unlazy data ", action);
     }
+  }
+
+  void refuse_other_options(const std::string& action) {
+    std::vector<std::string> of_preview = {"batches"};
+    const std::vector<OptionTable> tables = {data::describe(batch_), noise::describe(noise_)};
+    for (const auto& table : tables) {
+      for (const auto& row : table.rows()) of_preview.push_back(row.name);
+    }
+    if (action != "preview") refuse(of_preview, action);
+    if (action == "preview") refuse({"normalize", "holdout", "sheet"}, action);
+    if (action == "export") refuse({"normalize", "holdout"}, action);
+    if (action == "pack")
+      refuse({"data", "train-size", "test-size", "balanced", "normalize", "sheet"}, action);
   }
 
   int info() {
@@ -200,10 +204,6 @@ class Data : public Command {
   }
 
   int preview() {
-    for (const char* name : {"normalize", "holdout", "sheet"}) {
-      UNLAZY_CHECK_USAGE(!options_.is_given(name), "data: --", name,
-                         " has no effect with unlazy data preview");
-    }
     const std::string path = output_.out.empty() ? "preview.png" : output_.out;
     const auto folder = std::filesystem::path(path).parent_path().string();
     check_writable(folder.empty() ? "." : folder);

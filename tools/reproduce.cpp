@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "core/paths.h"
+#include "report/figure.h"
 
 namespace unlazy::tools {
 namespace {
@@ -229,9 +230,14 @@ class Reproduce : public Command {
                 << changes;
     }
     for (auto call : figure.calls(scale_, out)) {
+      auto words = call;
+      const auto command = take_command(words);
+      for (const auto& word : report::flags_of(draw_, command->options())) {
+        call.push_back(word);
+        words.push_back(word);
+      }
       std::cout << "unlazy " << join(call, " ") << std::endl;
-      const auto command = take_command(call);
-      const auto rest = command->parse(call);
+      const auto rest = command->parse(words);
       command->options().refuse_without_effect();
       const int code = command->run(rest);
       constexpr int kSignal = 128;
@@ -243,22 +249,24 @@ class Reproduce : public Command {
 
   std::string scale_ = "full";
   std::string out_;
+  report::DrawOptions draw_;
   Options options_{
       "reproduce",
       {OptionTable(
-          "Reproduce",
-          {{.name = "scale",
-            .target = &scale_,
-            .help = "The size; what a smaller one changes is printed.",
-            .choices = scales(),
-            .is_common = true},
-           {.name = "out",
-            .target = &out_,
-            .help =
-                "Folder of the results; empty: runs/FIGURE, or runs/FIGURE-SCALE where the scale "
-                "changes something; fig1c shares the folder and the runs of fig1. With all, "
-                "each figure has a folder in it.",
-            .is_common = true}})}};
+           "Reproduce",
+           {{.name = "scale",
+             .target = &scale_,
+             .help = "The size; what a smaller one changes is printed.",
+             .choices = scales(),
+             .is_common = true},
+            {.name = "out",
+             .target = &out_,
+             .help =
+                 "Folder of the results; empty: runs/FIGURE, or runs/FIGURE-SCALE where the scale "
+                 "changes something; fig1c shares the folder and the runs of fig1. With all, "
+                 "each figure has a folder in it.",
+             .is_common = true}}),
+       report::describe(draw_)}};
 };
 
 }  // namespace

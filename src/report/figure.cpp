@@ -18,6 +18,7 @@ namespace unlazy::report {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr const char* kOptionsTitle = "Figures";
 
 // --- NAME.csv: a block a series, two empty lines between blocks (gnuplot's `index`) ---
 
@@ -66,7 +67,7 @@ std::string csv_of(const Figure& figure) {
 }  // namespace
 
 OptionTable describe(DrawOptions& options, const std::string& width) {
-  return {"Figures",
+  return {kOptionsTitle,
           {{.name = width,
             .target = &options.width,
             .help = "For whom figures are drawn.",
@@ -78,6 +79,17 @@ OptionTable describe(DrawOptions& options, const std::string& width) {
             .target = &options.no_title,
             .help = "Draw figures without the line above the panels, for a caption says it.",
             .role = Role::kPlace}}};
+}
+
+std::vector<std::string> flags_of(const DrawOptions& options, const Options& all) {
+  std::vector<std::string> flags;
+  for (const auto& table : all.tables()) {
+    if (table.title() != kOptionsTitle) continue;
+    if (options.width != DrawOptions().width)
+      flags.insert(flags.end(), {"--" + table.rows().at(0).name, options.width});
+    if (options.no_title) flags.push_back("--" + table.rows().at(1).name);
+  }
+  return flags;
 }
 
 void write_figure(const std::string& folder, const Figure& figure, const DrawOptions& options) {

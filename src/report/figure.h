@@ -90,6 +90,9 @@ struct DrawOptions {
 };
 /// `width`: the name of the flag, where --width means something else.
 OptionTable describe(DrawOptions& options, const std::string& width = "width");
+/// The flags that give the same options to a command with `all` these options; none for one that
+/// does not draw.
+std::vector<std::string> flags_of(const DrawOptions& options, const Options& all);
 
 /// Writes NAME.csv and NAME.gp into `folder`, which is made if it does not exist. Throws Error for
 /// a name that is not a plain file name: one line of letters of any kind, digits and marks, which

@@ -13,13 +13,13 @@ constexpr double kTitleLine = 22, kTitleRoom = 6;  // a line of the title, and b
 constexpr double kTitleFont = 1.2;                 // its font, of that of the legend
 constexpr double kPixelsAPoint = 300 / 72.0;       // of a PNG for print
 
-struct Paper {
+struct Sheet {
   double width;  // of the drawing; 0: as wide as the panels want
   int columns;   // at most
 };
 
 // A page of A4 or letter has 504 points (178 mm) between its margins, a column 240 (85 mm).
-Paper paper_of(const DrawOptions& options) {
+Sheet sheet_of(const DrawOptions& options) {
   if (options.width == "page") return {504 / kPrintScale, 3};
   if (options.width == "column") return {240 / kPrintScale, 1};
   return {0, 1000};
@@ -61,13 +61,13 @@ std::vector<std::string> lines_of(const std::string& title, double width) {
 }  // namespace
 
 Layout layout_of(const Figure& figure, const DrawOptions& options) {
-  const auto paper = paper_of(options);
-  const auto rows = rows_of_figure(figure, paper.columns);
+  const auto sheet = sheet_of(options);
+  const auto rows = rows_of_figure(figure, sheet.columns);
   Layout layout;
   layout.has_title = !options.no_title;
-  layout.width = paper.width > 0 ? paper.width
+  layout.width = sheet.width > 0 ? sheet.width
                                  : figure.panel_width * *std::max_element(rows.begin(), rows.end());
-  if (paper.width > 0) layout.png_scale = kPrintScale * kPixelsAPoint;
+  if (sheet.width > 0) layout.png_scale = kPrintScale * kPixelsAPoint;
   double y = 0;
   if (!figure.title.empty() && !options.no_title) {
     layout.title = lines_of(figure.title, layout.width - 20);

@@ -36,6 +36,10 @@ void write_axes(std::ostringstream& out, const Panel& panel, int power, double w
   }
   const auto [low, high] = y_bounds(panel);
   out << "  set yrange [" << bound_text(low, 1) << ":" << bound_text(high, 1) << "]\n";
+  // Powers of ten alone would be one or two numbers.
+  constexpr double kShort = 100;
+  if (panel.log_y && low > 0 && high > low && high / low <= kShort)
+    out << "  set format y '%g'\n  set ytics (" << decade_ticks(low, high) << ")\n";
 }
 
 // Names what has no points, in the axes.

@@ -109,6 +109,8 @@ TEST(DataCommand, PreviewShowsTheFirstBatches) {
   expect_failure(run_program({"data", "export", "--data", "cifar10-sample", "--batch", "4", "--out",
                               folder / "x"}),
                  2, "unlazy: data: --batch has no effect with unlazy data export");
+  expect_failure(run_program({"data", "info", "--noise", "flip", "--noise-rate", "0.1"}), 2,
+                 "unlazy: data: --noise has no effect with unlazy data info");
   expect_failure(run_program({"data", "preview", "--sheet", "4"}), 2,
                  "unlazy: data: --sheet has no effect with unlazy data preview");
 }

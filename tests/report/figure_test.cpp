@@ -80,6 +80,18 @@ TEST(Figure, ShortLogarithmicAxesHavePlainNumbersWithinTheData) {
   EXPECT_EQ(script({1, 10000}).find("set xtics ("), std::string::npos);
 }
 
+TEST(Figure, ShortLogarithmicAxesUpwardsToo) {
+  testing::ScratchFolder scratch;
+  Figure figure{.name = "log", .panels = {{.title = "Log", .log_y = true}}};
+  figure.panels[0].series = {{.x = {0, 1}, .y = {0.3, 2.2}}};
+  write_figure(scratch.path(), figure);
+  EXPECT_NE(read_file(scratch / "log.gp").find("format y '%g'\n  set ytics (0.5,1,2)\n"),
+            std::string::npos);
+  figure.panels[0].series[0].y = {0.001, 2};
+  write_figure(scratch.path(), figure);
+  EXPECT_EQ(read_file(scratch / "log.gp").find("set ytics ("), std::string::npos);
+}
+
 Figure map_of(const std::vector<double>& z) {
   Panel panel{.title = "Loss",
               .x_label = "x",
