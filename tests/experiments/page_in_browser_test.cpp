@@ -62,7 +62,8 @@ void write_runs(const std::string& folder, int64_t num_seeds, int64_t num_epochs
                         {"noise-rate", number_text(rate)},
                         {"noise-sigma", "0"}};
       for (int level = 0; level < 6; ++level) {
-        const double density = std::pow(0.5, level);
+        // One group has other levels than the rest.
+        const double density = std::pow(rate == 0.2 ? 0.3 : 0.5, level);
         curve.levels.push_back(
             {.target = density,
              .density = density,

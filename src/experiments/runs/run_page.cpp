@@ -110,7 +110,9 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
 }
 
 Json table_data(const FinalTable& table) {
-  Json rows = Json::array();
+  Json rows = Json::array(), runs = Json::array();
+  for (size_t i = 0; i < table.groups.size(); ++i)
+    runs.push_back({{"n", table.runs[i].members.size()}, {"text", runs_text(table, i)}});
   for (const auto& row : table.rows) {
     Json cells = Json::object();
     for (const auto& [curve, cell] : row) {
@@ -121,7 +123,7 @@ Json table_data(const FinalTable& table) {
     }
     rows.push_back(std::move(cells));
   }
-  return {{"curves", table.curves}, {"usual", usual_curves(table)}, {"rows", rows}};
+  return {{"curves", table.curves}, {"usual", usual_curves(table)}, {"runs", runs}, {"rows", rows}};
 }
 
 Json pruning_data(const RunSet& set) {
@@ -159,6 +161,7 @@ Json claims_data(const std::vector<Claim>& claims) {
       const auto& e = check.effect;
       checks.push_back({{"with", check.with},
                         {"without", check.without},
+                        {"missing", missing_text(check)},
                         {"seeds", check.seeds},
                         {"values_with", check.values_with},
                         {"values_without", check.values_without},

@@ -33,7 +33,9 @@ class Axis {
     [this.isLog, this.from, this.to] = [isLog, from, to];
     const of = (value) => isLog ? Math.log10(value) : value;
     let [start, end] = [of(low), of(high)];
-    const margin = start === end ? (isLog ? 0.3 : Math.abs(start) * 0.1 || 0.5) : room * (end - start);
+    // Values that only rounding tells apart are one value.
+    const isOneValue = end - start <= 1e-9 * Math.max(Math.abs(start), Math.abs(end));
+    const margin = isOneValue ? (isLog ? 0.3 : Math.abs(start) * 0.1 || 0.5) : room * (end - start);
     [this.start, this.end] = [start - margin, end + margin];
   }
   place(value) {

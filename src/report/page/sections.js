@@ -9,9 +9,9 @@ const verdictOf = (verdict) => element("span", {class: `verdict ${kVerdicts[verd
 function checksOf({number, checks}) {
   const {least, unit, effect, without} = checks[0], hasOneBase = checks.every((check) => check.without === without);
   const rows = checks.map((check) => [cell(check.with), {text: verdictOf(check.verdict), value: check.verdict},
-    {text: `${withError(100 * check.mean, 100 * check.std_error)} ${unit}`, value: check.mean, isNumber: true},
+    isNumber(check.mean) ? {text: `${withError(100 * check.mean, 100 * check.std_error)} ${unit}`, value: check.mean, isNumber: true} : emptyCell(),
     isNumber(check.margin) ? {text: `± ${rounded(100 * check.margin, 3)}`, value: check.margin, isNumber: true} : emptyCell(),
-    countCell(check.differences.length), numberCell(check.mean_with), numberCell(check.mean_without), ...(hasOneBase ? [] : [cell(check.without)])]);
+    {text: `${check.differences.length}${check.missing}`, value: check.differences.length, isNumber: true}, numberCell(check.mean_with), numberCell(check.mean_without), ...(hasOneBase ? [] : [cell(check.without)])]);
   const head = ["with noise", "verdict", `${effect} (± standard error)`, "95 % interval", "n", "mean with", hasOneBase ? `without (${without})` : "without"];
   const note = `${number}. Asked for: ${rounded(100 * least)} ${least === 0.01 ? unit.replace(/s$/, "") : unit} or more, and more than 0.`;
   const counts = Object.keys(kVerdicts).map((verdict) => [verdict, checks.filter((check) => check.verdict === verdict).length]).filter(([, n]) => n > 0);
@@ -28,7 +28,8 @@ function claimsSection(data) {
     checked.filter((claim) => claim.text === text).flatMap(checksOf)));
   const open = data.claims.filter((claim) => claim.checks.length === 0);
   return [element("p", {class: "soft"}, "Differences within pairs of runs of one seed. A claim holds when the mean difference is as large as asked for and its 95 % " +
-      "confidence interval (Student's t) lies above 0; it does not hold when the whole interval lies below what was asked for. It takes two pairs."), ...cards,
+      "confidence interval (Student's t) lies above 0; it does not hold when the whole interval lies below what was asked for. It takes two pairs, and a number of each. " +
+      "Runs of a pair are compared when both are finished, or have come to the same step."), ...cards,
     ...(open.length ? [element("p", {class: "soft"}, "Not checked, for lack of measurements: " +
       open.map((claim) => `${claim.text} (${claim.number}; ${claim.needs})`).join("; ") + ".")] : [])];
 }
@@ -45,12 +46,13 @@ function tableSection(data) {
     const options = data.groups[0]?.options.map(([name]) => name) || [];
     const head = [...(options.length ? options : ["group"]), "n", ...columns.map(({curve, title}) => `${curve}, ${title}`)];
     const rows = data.groups.map((group, i) => [...(options.length ? group.options.map(([, value]) => cell(value || "–", value)) : [cell(group.name)]),
-      countCell(group.n),
-      ...columns.map(({curve, kind}) => data.table.rows[i][curve] ? errorCell(data.table.rows[i][curve][kind]) : emptyCell())]);
+      {text: data.table.runs[i].text, value: data.table.runs[i].n, isNumber: true},
+      ...columns.map(({curve, kind}) => cellOfSeeds(data.table.rows[i][curve], kind, data.table.runs[i].n))]);
     place.replaceChildren(sortableTable(head, rows, {id: "final"}));
   };
   draw();
-  return [element("p", {class: "soft"}, "Mean ± standard error over n seeds. Last: the last reading. Last tenth: mean over the last tenth of training. Best: the best reading of each seed."),
+  return [element("p", {class: "soft"}, "Mean ± standard error over n seeds. Last: the last reading. Last tenth: mean over the last tenth of training. Best: the best reading of each seed. " +
+      "A run that has not finished is left out where another of its group has."),
     place, element("details", {class: "more"}, element("summary", {}, "Choose the curves of the table"), checkBoxes(curves, chosen, draw))];
 }
 
@@ -64,9 +66,14 @@ function pruningSection(data) {
     // Lines are searched by x, which must ascend.
     series.forEach((one) => { one.x.reverse(); one.y.reverse(); one.sd?.reverse(); });
     chart.show(series, {isLogX: true, isLogY: false, xLabel: "remaining weights, %"});
-    const levels = groups[0].density, head = ["group", "n", ...levels.map((density) => `${rounded(100 * density, 3)} %`)];
-    const rows = groups.map((group) => [cell(group.name), countCell(group.n),
-      ...levels.map((_, i) => group.accuracy[i] ? errorCell(group.accuracy[i]) : emptyCell())]);
+    // Groups may have been pruned to different levels: a column for each density that one of them has.
+    const titleOf = (density) => rounded(100 * density, 3);
+    const levels = [...new Set(groups.flatMap((group) => group.density.map(titleOf)))].sort((a, b) => b - a);
+    const head = ["group", "n", ...levels.map((level) => `${level} %`)];
+    const rows = groups.map((group) => [cell(group.name), countCell(group.n), ...levels.map((level) => {
+      const i = group.density.findIndex((density) => titleOf(density) === level);
+      return i < 0 ? emptyCell() : errorCell(group.accuracy[i]);
+    })]);
     return {figure: element("div", {}, chart.root, legendOf(groups)),
       table: [element("h3", {}, `${protocol}: test accuracy by remaining weights, mean ± standard error`), sortableTable(head, rows)]};
   });
@@ -83,15 +90,15 @@ const isRegime = (name) => /^(ntk_|lazy_|distance_from_init|first_layer|activati
 function regimeSection(data) {
   const cells = data.groups.map((_, i) => {
     const row = {};
-    for (const [name, value] of Object.entries(data.table.rows[i])) if (isRegime(name)) row[name] = value.last;
-    for (const [name, value] of Object.entries(data.measured[i])) if (!(name in row)) row[name] = value.last;
+    for (const [name, value] of Object.entries(data.table.rows[i])) if (isRegime(name)) row[name] = value;
+    for (const [name, value] of Object.entries(data.measured[i])) if (!(name in row)) row[name] = value;
     return row;
   });
   const names = [...new Set(cells.flatMap((row) => Object.keys(row)))].sort();
   const parts = [];
   if (names.length > 0) {
     const rows = data.groups.map((group, i) => [cell(group.name), countCell(group.n),
-      ...names.map((name) => cells[i][name] ? errorCell(cells[i][name]) : emptyCell())]);
+      ...names.map((name) => cellOfSeeds(cells[i][name], "last", group.n))]);
     parts.push(element("p", {class: "soft"}, "Last values, mean ± standard error over seeds: measured during training, or by unlazy measure at the newest checkpoint."),
       sortableTable(["group", "n", ...names], rows));
   }

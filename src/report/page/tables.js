@@ -5,6 +5,12 @@ const cell = (text, value = text) => ({text, value});
 const numberCell = (value) => ({text: rounded(value), value, isNumber: true});
 const countCell = (value) => ({text: String(value), value, isNumber: true});
 const errorCell = ([mean, error]) => ({text: withError(mean, error), value: mean, isNumber: true});
+// The `kind` of numbers over seeds ({n, last, ..}), with n where it is not that of the row.
+function cellOfSeeds(numbers, kind, rowN) {
+  if (!numbers) return emptyCell();
+  const made = errorCell(numbers[kind]);
+  return numbers.n === rowN ? made : {...made, text: `${made.text} (n = ${numbers.n})`};
+}
 const emptyCell = () => ({text: "–", value: null, isNumber: true});
 
 // Numbers before words, and what is missing last in both directions.
