@@ -170,9 +170,10 @@ class Data : public Command {
   // An option that would do nothing is an error.
   void refuse_other_options(const std::string& action) {
     const std::vector<std::string> unused =
-        action == "pack" ? std::vector<std::string>{"data",     "train-size", "test-size",
-                                                    "balanced", "normalize",  "sheet"}
-                         : std::vector<std::string>{"normalize", "holdout"};
+        action == "pack"   ? std::vector<std::string>{"data",     "train-size", "test-size",
+                                                      "balanced", "normalize",  "sheet"}
+        : action == "info" ? std::vector<std::string>{"out", "normalize", "holdout", "sheet"}
+                           : std::vector<std::string>{"normalize", "holdout"};
     std::vector<std::string> names = unused;
     for (const auto& table : {data::describe(batch_), noise::describe(noise_)}) {
       for (const auto& row : table.rows()) names.push_back(row.name);
@@ -185,6 +186,7 @@ class Data : public Command {
   }
 
   int info() {
+    refuse_other_options("info");
     const Stopwatch watch;
     const auto splits = data::load(data_, output_.seed());
     std::cout << std::left << std::setw(10) << "data" << data_.source << ", read in "

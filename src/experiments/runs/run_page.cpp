@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -203,6 +204,15 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
   return rows;
 }
 
+// A list of numbers; what is none (null stands for what is not finite) becomes not a number.
+std::vector<double> numbers_in(const Json& list) {
+  std::vector<double> numbers;
+  for (const auto& value : list)
+    numbers.push_back(value.is_number() ? value.get<double>()
+                                        : std::numeric_limits<double>::quiet_NaN());
+  return numbers;
+}
+
 // Densities of the Hessian's eigenvalues, of the first runs that have one.
 Json spectra_data(const RunSet& set) {
   const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
@@ -212,12 +222,14 @@ Json spectra_data(const RunSet& set) {
       if (!name.starts_with(x_name) || list.size() >= kMostSpectra) continue;
       const auto settings = name.substr(x_name.size());  // " (samples=64)"
       const auto y = run.measured.find(y_name + settings);
-      if (y == run.measured.end() || !x.is_array() || y->size() != x.size()) continue;
-      const auto xs = x.get<std::vector<double>>(), ys = y->get<std::vector<double>>();
+      const bool has_both = y != run.measured.end() && x.is_array() && y->is_array();
+      if (!has_both || y->size() != x.size()) continue;
+      const auto xs = numbers_in(x), ys = numbers_in(*y);
       Json some_x = Json::array(), some_y = Json::array();
       for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
+        if (!std::isfinite(xs[i])) continue;
         some_x.push_back(xs[i]);
-        some_y.push_back(ys[i]);
+        some_y.push_back(number_or_null(ys[i]));
       }
       list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
@@ -225,12 +237,21 @@ Json spectra_data(const RunSet& set) {
   return list;
 }
 
+// Empty for a picture that cannot be read, or is too large for that.
+std::string picture_or_nothing(const std::string& file) {
+  try {
+    return report::picture_url(file, kPictureWidth);
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
 // Pictures of the runs, as many as there is room for; the others are named.
 Json pictures_data(const RunSet& set) {
   Json shown = Json::array(), others = Json::array();
   size_t bytes = 0;
   const auto add = [&](const std::string& of, const std::string& file) {
-    const auto url = bytes < kPictureBytes ? report::picture_url(file, kPictureWidth) : "";
+    const auto url = bytes < kPictureBytes ? picture_or_nothing(file) : "";
     if (url.empty() || bytes + url.size() > kPictureBytes) {
       others.push_back(file);
       return;

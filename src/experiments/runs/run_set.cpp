@@ -136,7 +136,9 @@ Json measured_in(const std::string& folder) {
   }
   Json all = Json::object();
   for (const auto& [settings, path] : newest) {
-    const Json values = read_json_file(path).value("values", Json::object());
+    const auto file = read_json_file(path);
+    const Json values = file.is_object() ? file.value("values", Json::object()) : Json();
+    UNLAZY_CHECK(values.is_object(), path, ": holds no values of unlazy measure");
     for (const auto& [name, value] : values.items())
       all[settings.empty() ? name : name + " (" + settings + ")"] = value;
   }
@@ -151,6 +153,31 @@ std::vector<std::string> pictures_in(const std::string& folder) {
   }
   std::ranges::sort(list);
   return list;
+}
+
+// statements.json of `unlazy compare`, when it is what the page can show.
+Json read_statements(const std::string& folder) {
+  const auto path = folder + "/statements.json";
+  auto json = read_json_file(path);
+  const auto is_text = [](const Json& object, const char* name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string();
+  };
+  const auto is_effect = [&](const Json& effect) {
+    return effect.is_object() && is_text(effect, "name");
+  };
+  const auto is_statement = [&](const Json& statement) {
+    if (!statement.is_object()) return false;
+    const auto effects = statement.find("effects");
+    return is_text(statement, "text") && is_text(statement, "numbers") &&
+           is_text(statement, "verdict") && effects != statement.end() && effects->is_array() &&
+           std::ranges::all_of(*effects, is_effect);
+  };
+  const bool is_right = json.is_object() && json.contains("statements") &&
+                        json["statements"].is_array() &&
+                        std::ranges::all_of(json["statements"], is_statement);
+  UNLAZY_CHECK(is_right, path, ": holds no statements of unlazy compare");
+  return json;
 }
 
 FoundCurve read_found_curve(const std::string& folder) {
@@ -187,6 +214,26 @@ void set_rate_of_comparison(FoundRun& run) {
   const auto fraction = comparison.find("lr-fraction");
   if (comparison.value("command", "") != "compare" || fraction == comparison.end()) return;
   if (*fraction != 0) run.member.settings["lr"] = "fraction " + text_of_value(*fraction);
+}
+
+// The pruning curves of each protocol, with places in RunSet::curves.
+std::map<std::string, Grouping> curve_groupings(const RunSet& set) {
+  std::map<std::string, std::vector<size_t>> places;
+  for (size_t i = 0; i < set.curves.size(); ++i) places[set.curves[i].curve.protocol].push_back(i);
+  std::map<std::string, Grouping> all;
+  for (const auto& [protocol, list] : places) {
+    std::vector<GroupMember> members;
+    for (const size_t i : list) members.push_back(set.curves[i].member);
+    auto& grouping = all[protocol] = grouped(members);
+    for (auto& group : grouping.groups) {
+      for (auto& member : group.members) member = list[member];
+    }
+    for (auto& [repeat, first] : grouping.repeats) {
+      repeat = list[repeat];
+      first = list[first];
+    }
+  }
+  return all;
 }
 
 void name_runs(std::vector<FoundRun>& runs) {
@@ -253,8 +300,7 @@ RunSet find_runs(const std::vector<std::string>& folders) {
     attempt(folder, [&] { set.curves.push_back(read_found_curve(folder)); });
   for (const auto& folder : found.statements) {
     attempt(folder, [&] {
-      set.statements.push_back(
-          {folder, read_json_file(folder + "/statements.json"), pictures_in(folder)});
+      set.statements.push_back({folder, read_statements(folder), pictures_in(folder)});
     });
   }
   name_runs(set.runs);
@@ -270,22 +316,20 @@ std::vector<RunGroup> groups_of(RunSet& set) {
         {set.runs[repeat].folder,
          "has the same settings and seed as " + set.runs[first].folder + ", which is shown"});
   }
+  for (const auto& [protocol, curves] : curve_groupings(set)) {
+    for (const auto& [repeat, first] : curves.repeats) {
+      set.skipped.push_back(
+          {set.curves[repeat].folder,
+           "has the same settings and seed as " + set.curves[first].folder + ", which is shown"});
+    }
+  }
   return std::move(grouping.groups);
 }
 
 std::map<std::string, std::vector<RunGroup>> curve_groups(const RunSet& set) {
-  std::map<std::string, std::vector<size_t>> places;
-  for (size_t i = 0; i < set.curves.size(); ++i) places[set.curves[i].curve.protocol].push_back(i);
   std::map<std::string, std::vector<RunGroup>> all;
-  for (const auto& [protocol, list] : places) {
-    std::vector<GroupMember> members;
-    for (const size_t i : list) members.push_back(set.curves[i].member);
-    auto groups = grouped(members).groups;
-    for (auto& group : groups) {
-      for (auto& member : group.members) member = list[member];
-    }
-    all[protocol] = std::move(groups);
-  }
+  for (auto& [protocol, grouping] : curve_groupings(set))
+    all[protocol] = std::move(grouping.groups);
   return all;
 }
 
