@@ -183,12 +183,14 @@ class Data : public Command {
     }
     if (action != "preview") refuse(of_preview, action);
     if (action == "preview") refuse({"normalize", "holdout", "sheet"}, action);
+    if (action == "info") refuse({"out", "normalize", "holdout", "sheet"}, action);
     if (action == "export") refuse({"normalize", "holdout"}, action);
     if (action == "pack")
       refuse({"data", "train-size", "test-size", "balanced", "normalize", "sheet"}, action);
   }
 
   int info() {
+    refuse_other_options("info");
     const Stopwatch watch;
     const auto splits = data::load(data_, output_.seed());
     std::cout << std::left << std::setw(10) << "data" << data_.source << ", read in "

@@ -14,6 +14,7 @@
 #include "experiments/runs/run_set.h"
 #include "report/metrics.h"
 #include "report/page.h"
+#include "report/text.h"
 #include "train/run_figure.h"
 
 namespace unlazy::tools {
@@ -46,6 +47,9 @@ class Report : public Command {
     if (!figures_.empty()) check_writable(figures_);
     const bool has_groups =
         !page_.empty() || !csv_.empty() || !latex_.empty() || !markdown_.empty();
+    UNLAZY_CHECK_USAGE(!options_.is_given("curves") || !latex_.empty() || !markdown_.empty(),
+                       "report: --curves chooses the curves of --latex and --markdown; give one of "
+                       "these, or leave --curves out");
     for (const auto* path : {&page_, &csv_, &latex_, &markdown_}) {
       if (!path->empty()) check_writable(folder_of(*path));
     }
@@ -57,12 +61,28 @@ class Report : public Command {
  private:
   static void say_skipped(const std::vector<experiments::SkippedFolder>& skipped) {
     for (const auto& [folder, reason] : skipped)
-      std::cout << "skipped: " << folder << ": " << reason << "\n";
+      std::cout << "skipped: " << report::one_line(folder) << ": " << report::one_line(reason)
+                << "\n";
+  }
+
+  // Without runs whose metrics.csv is another table, which are skipped.
+  static std::vector<std::string> readable(const std::vector<std::string>& runs,
+                                           std::vector<experiments::SkippedFolder>& skipped) {
+    std::vector<std::string> list;
+    for (const auto& run : runs) {
+      try {
+        report::read_metrics_so_far(run);
+        list.push_back(run);
+      } catch (const Error& problem) {
+        skipped.push_back({run, problem.what()});
+      }
+    }
+    return list;
   }
 
   void print_runs(const std::vector<std::string>& words, bool has_table) const {
     std::vector<experiments::SkippedFolder> skipped;
-    const auto runs = experiments::run_folders(words, skipped);
+    const auto runs = readable(experiments::run_folders(words, skipped), skipped);
     check_any(words, runs.empty(), skipped);
     if (has_table) {
       std::cout << report::run_table(runs);

@@ -2,7 +2,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
@@ -10,6 +9,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "experiments/runs/watched_runs.h"
 #include "interrupt.h"
 
@@ -94,18 +94,21 @@ class Watch : public Command {
     while (interrupt.signal() == 0) {
       runs.refresh();
       Screen::show(runs.frame(frame_size(true)));
-      wait();
+      wait(interrupt);
     }
     return 128 + interrupt.signal();
   }
 
  private:
-  // A signal ends it.
-  void wait() const {
-    double whole = 0;
-    const double part = std::modf(every_, &whole);
-    const timespec time{static_cast<time_t>(whole), static_cast<long>(part * 1e9)};
-    ::nanosleep(&time, nullptr);
+  // A signal ends it: one that comes during the wait at once, one that came before within a slice,
+  // before a second Ctrl-C would end the program with the screen still its own.
+  void wait(const Interrupt& interrupt) const {
+    constexpr double kSlice = 0.05;
+    constexpr timespec kTime{0, static_cast<long>(kSlice * 1e9)};
+    const Stopwatch watch;
+    while (interrupt.signal() == 0 && watch.seconds() < every_) {
+      if (::nanosleep(&kTime, nullptr) != 0) return;
+    }
   }
 
   experiments::WatchOptions watch_;

@@ -77,7 +77,7 @@ OptionTable describe(DrawOptions& options, const std::string& width) {
             .role = Role::kPlace},
            {.name = "no-title",
             .target = &options.no_title,
-            .help = "Draw figures without the line above the panels, for a caption says it.",
+            .help = "Draw figures without the line above the panels, because the caption says it.",
             .role = Role::kPlace}}};
 }
 

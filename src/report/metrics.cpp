@@ -14,6 +14,7 @@
 #include "core/format.h"
 #include "core/names.h"
 #include "core/options.h"
+#include "report/text.h"
 
 namespace unlazy::report {
 namespace {
@@ -40,10 +41,10 @@ constexpr std::array<Column, 6> kColumns = {{{"test accuracy", "test_accuracy"},
                                              {"distance", "distance_from_init"}}};
 
 std::vector<std::string> table_row(const std::string& run) {
-  const auto curves = read_metrics(run);
+  const auto curves = read_metrics_so_far(run);
   double epoch = 0;
   for (const auto& [name, curve] : curves) epoch = std::max(epoch, curve.epochs.back());
-  std::vector<std::string> row = {run, rounded_text(epoch)};
+  std::vector<std::string> row = {one_line(run), rounded_text(epoch)};
   for (const auto& column : kColumns) {
     const auto found = curves.find(column.curve);
     row.push_back(found == curves.end() ? "-" : rounded_text(found->second.values.back()));

@@ -35,7 +35,8 @@ Curves read_metrics_so_far(const std::string& run);
 uint64_t metrics_until(const std::string& path, int64_t step, uint64_t trusted);
 
 /// A table of runs for people: one row per run with its last epoch, its last and smoothed test
-/// accuracy and loss, and its last training accuracy; "-" where a run has no such curve.
+/// accuracy and loss, and its last training accuracy; "-" where a run has no such curve. Runs are read
+/// as by read_metrics_so_far(), which also says what it throws.
 std::string run_table(const std::vector<std::string>& runs);
 
 }  // namespace unlazy::report

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/format.h"
+#include "report/text.h"
 
 namespace unlazy::report {
 namespace {
@@ -162,7 +163,8 @@ std::vector<std::string> terminal_text(const TerminalChart& chart, size_t width,
     }
   }
   for (const auto& line : chart.lines) draw_line(canvas, line, x, y);
-  std::vector<std::string> text = {fitted(chart.title + (chart.log_y ? " (log)" : ""), width)};
+  std::vector<std::string> text = {
+      fitted(one_line(chart.title) + (chart.log_y ? " (log)" : ""), width)};
   for (size_t row = 0; row < rows; ++row) {
     const bool is_labelled = !y.is_empty() && (row == 0 || row == rows / 2 || row + 1 == rows);
     const double share =

@@ -159,8 +159,10 @@ std::vector<Line> lines_of(const std::vector<std::string>& runs) {
 
 using Curves = std::map<std::string, Curve>;
 
+// Do all runs that have begun have the curve?
 bool have(const std::vector<Curves>& all, const std::string& name) {
-  return std::ranges::all_of(all, [&](const Curves& curves) { return curves.contains(name); });
+  return std::ranges::all_of(
+      all, [&](const Curves& curves) { return curves.empty() || curves.contains(name); });
 }
 
 Series series_of(const Line& line, const std::vector<Curves>& all, const std::string& name,
@@ -185,7 +187,7 @@ Series series_of(const Line& line, const std::vector<Curves>& all, const std::st
 
 report::Figure run_figure(const std::vector<std::string>& runs) {
   std::vector<Curves> all;
-  for (const auto& run : runs) all.push_back(report::read_metrics(run));
+  for (const auto& run : runs) all.push_back(report::read_metrics_so_far(run));
   const auto lines = lines_of(runs);
   std::vector<std::optional<double>> rates;
   for (const auto& line : lines) rates.push_back(line.rate);

@@ -142,6 +142,8 @@ TEST(DataCommand, MisuseIsSaid) {
   expect_failure(
       run_program({"data", "pack", "--data-dir", "x", "--out", "y", "--train-size", "5"}), 2,
       "unlazy: data: --train-size has no effect with unlazy data pack");
+  expect_failure(run_program({"data", "info", "--batches", "3"}), 2,
+                 "unlazy: data: --batches has no effect with unlazy data info");
   expect_failure(
       run_program({"data", "info", "--data-dir", "/no/such/folder"}), 1,
       "unlazy: cifar10: there is no folder /no/such/folder; get it with tools/fetch_cifar10.sh");

@@ -9,6 +9,7 @@
 #include "experiments/runs/final_table.h"
 #include "experiments/runs/run_config.h"
 #include "experiments/runs/run_groups.h"
+#include "experiments/runs/run_page.h"
 #include "support/expect_error.h"
 #include "support/fake_runs.h"
 #include "support/scratch_folder.h"
@@ -63,6 +64,45 @@ TEST(RunSet, ARunThatCannotBeReadIsSkippedAndTheOthersAreShown) {
   EXPECT_EQ(set.skipped.size(), 2u);
 }
 
+TEST(RunSet, APruningCurveThatRepeatsASeedIsListed) {
+  const ScratchFolder scratch;
+  for (const char* name : {"a", "b"}) {
+    make_folder(scratch / name);
+    PruningCurve curve{.run = "run", .label = "label", .protocol = "one-shot", .seed = 3};
+    curve.levels.push_back({.accuracy = 0.7});
+    write_curve(scratch / name, curve);
+  }
+  auto set = find_runs({scratch.path()});
+  EXPECT_TRUE(groups_of(set).empty());
+  ASSERT_EQ(set.skipped.size(), 1u);
+  EXPECT_EQ(set.skipped[0].folder, scratch / "b");
+  EXPECT_EQ(curve_groups(set).at("one-shot").at(0).members, (std::vector<size_t>{0}));
+}
+
+// Files that are JSON, but not what the page can show.
+TEST(RunSet, ResultsOfAnotherShapeAreSkipped) {
+  const ScratchFolder scratch;
+  write_fake_run(scratch / "good", run_with_accuracy(0, 0, 0.5));
+  write_file(
+      scratch / "good/measure-50.json",
+      R"({"values": {"hessian_density_x": [0, null, 2, 3], "hessian_density_y": [1, 5, null, 0]}})");
+  write_fake_run(scratch / "list", run_with_accuracy(0, 1, 0.5));
+  write_file(scratch / "list/measure-50.json", R"({"values": [1, 2]})");
+  for (const char* name : {"a", "b", "c"}) make_folder(scratch / name);
+  write_file(scratch / "a/statements.json", "[]");
+  write_file(scratch / "b/statements.json", R"({"statements": [{"text": "no more than that"}]})");
+  write_file(scratch / "c/statements.json", R"({"statements": []})");
+  auto set = find_runs({scratch.path()});
+  ASSERT_EQ(set.runs.size(), 1u);
+  EXPECT_EQ(set.statements.size(), 1u);
+  EXPECT_EQ(set.skipped.size(), 3u);
+  const auto groups = groups_of(set);
+  const auto data = page_data(set, groups);
+  ASSERT_EQ(data["spectra"].size(), 1u);
+  EXPECT_EQ(data["spectra"][0]["x"], Json({0.0, 2.0, 3.0}));
+  EXPECT_EQ(data["spectra"][0]["y"], Json({1.0, nullptr, 0.0}));
+}
+
 TEST(RunSet, AFolderWithoutOptionsIsAGroupOfItsOwn) {
   const ScratchFolder scratch;
   for (const char* name : {"a", "b"}) {
@@ -85,6 +125,13 @@ TEST(RunConfig, CommandHasWhatIsNotAtItsDefault) {
   const Json config = {{"command", "train"}, {"noise", "flip"}, {"noise-rate", 0.1},
                        {"momentum", 0.0},    {"threads", 2},    {"out", "runs/a b"}};
   EXPECT_EQ(command_of(config), "unlazy train --noise flip --noise-rate 0.1 --out 'runs/a b'");
+}
+
+TEST(RunConfig, CommandNamesTheFolderOfItsImages) {
+  EXPECT_EQ(command_of(Json{{"data", "image-folder"}, {"data-dir", "cats"}}),
+            "unlazy train --data image-folder --data-dir cats");
+  EXPECT_EQ(command_of(Json{{"command", "compare"}, {"noise", "flip"}}).find("unlazy compare, "),
+            0u);
 }
 
 TEST(RunConfig, NoiseRateIsThatOfLabels) {

@@ -154,6 +154,33 @@ TEST(ReportCommand, WhatIsNoRunIsSkippedAndSaid) {
                             synthetic + "\n");
 }
 
+// A run that has just begun or was damaged does not keep the others from being shown.
+TEST(ReportCommand, ABadTableEndsWhereItIsBad) {
+  const ScratchFolder scratch;
+  make_run(scratch / "good", kRows);
+  make_run(scratch / "torn", kRows + std::string("no row\n"));
+  make_run(scratch / "begun", "");
+  write_file(scratch / "begun/metrics.csv", "");
+  make_run(scratch / "other", "");
+  write_file(scratch / "other/metrics.csv", "a,b\n");
+  const auto result = run_program({"report", scratch.path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* shown : {"good", "torn", "begun"})
+    EXPECT_NE(result.out.find("\n" + scratch / shown + " "), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("\nskipped: " + scratch / "other" + ": "), std::string::npos)
+      << result.out;
+}
+
+TEST(ReportCommand, CurvesAreChosenForTables) {
+  const ScratchFolder scratch;
+  make_run(scratch / "run", kRows);
+  const auto result = run_program({"report", scratch / "run", "--curves", "test_loss"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err,
+            "unlazy: report: --curves chooses the curves of --latex and --markdown; give one of "
+            "these, or leave --curves out\n");
+}
+
 TEST(ReportCommand, WritesPageAndTables) {
   const ScratchFolder scratch;
   make_run(scratch / "run", kRows);

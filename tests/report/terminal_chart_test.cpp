@@ -52,6 +52,12 @@ TEST(TerminalChart, ColoursAreEscapeCodesOnlyWhereWanted) {
   EXPECT_NE(all.find("\033[38;2;1;2;255m"), std::string::npos);
 }
 
+TEST(TerminalChart, ATitleHasNoEscapeCodes) {
+  const TerminalChart chart{"a\033[2Jb", false, {{{0, 1}, {0, 1}, "", 'a'}}};
+  for (const auto& line : terminal_text(chart, 30, 6, false))
+    EXPECT_EQ(line.find('\033'), std::string::npos);
+}
+
 TEST(TerminalChart, TextIsCutByCharacters) {
   EXPECT_EQ(fitted("aé", 4), "aé  ");
   EXPECT_EQ(fitted("aéb", 2), "aé");

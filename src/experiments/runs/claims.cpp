@@ -18,12 +18,12 @@ constexpr double kPoint = 0.01;
 constexpr double kFarther = 0.1;
 constexpr size_t kFewestPairs = 2;
 
-constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // The numbers of two members, not finite where they have none that can be compared.
 struct PairNumbers {
   bool is_measured = false;  // there is something, even if it cannot be compared
-  double with = kNoNumber, without = kNoNumber;
+  double with = kUnknown, without = kUnknown;
 };
 using NumbersOf = std::function<PairNumbers(size_t with, size_t without)>;
 
@@ -144,7 +144,7 @@ void add_claims(std::vector<Claim>& claims, const std::vector<OfCurve>& list, co
 // finite for a curve that does not begin with the dense network.
 double kept_accuracy(const PruningCurve& curve) {
   constexpr double kDense = 1 - 1e-6;
-  if (curve.levels.empty() || curve.levels[0].density < kDense) return kNoNumber;
+  if (curve.levels.empty() || curve.levels[0].density < kDense) return kUnknown;
   std::vector<double> density, kept;
   for (const auto& level : curve.levels) {
     density.push_back(level.density);

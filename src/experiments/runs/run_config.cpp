@@ -124,9 +124,15 @@ Settings without_noise(const Settings& settings) {
 }
 
 std::string command_of(const Json& config) {
+  const auto command = config.value("command", "train");
+  if (command != "train")
+    return "unlazy " + command + ", which makes this run along with those that it is compared with";
+  // The place of the data says what they are where no option does.
+  const bool is_folder = text_of_value(config.value("data", Json(""))) == "image-folder";
   std::string text = "unlazy train";
   for (const auto& [name, role] : train_table().roles) {
-    const bool is_wanted = (role != Role::kPlace && role != Role::kRequest) || name == "out";
+    const bool is_wanted = (role != Role::kPlace && role != Role::kRequest) || name == "out" ||
+                           (name == "data-dir" && is_folder);
     if (!is_wanted || !config.contains(name)) continue;
     const auto value = text_of_value(config.at(name));
     if (value == train_table().defaults.at(name)) continue;

@@ -31,7 +31,8 @@ std::optional<double> noise_rate_in(const Settings& settings);
 Settings without_noise(const Settings& settings);
 
 /// "unlazy train --noise flip --noise-rate 0.1 --out runs/a": the options that are not at their
-/// defaults, without those of the machine.
+/// defaults, without those of the machine. A linearised run has no command of its own, and the
+/// text says which command makes it.
 std::string command_of(const nlohmann::ordered_json& config);
 
 }  // namespace unlazy::experiments

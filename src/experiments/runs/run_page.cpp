@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -202,6 +203,7 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
   return rows;
 }
 
+// A list of numbers; what is none (null stands for what is not finite) becomes not a number.
 // Densities of the Hessian's eigenvalues, of the first runs that have one.
 Json spectra_data(const RunSet& set) {
   const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
@@ -215,8 +217,9 @@ Json spectra_data(const RunSet& set) {
       const auto& heights = y->second;
       Json some_x = Json::array(), some_y = Json::array();
       for (const size_t i : report::thinned(heights, kSpectrumPoints)) {
+        if (!std::isfinite(x[i])) continue;
         some_x.push_back(x[i]);
-        some_y.push_back(heights[i]);
+        some_y.push_back(number_or_null(heights[i]));
       }
       list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
@@ -224,12 +227,21 @@ Json spectra_data(const RunSet& set) {
   return list;
 }
 
+// Empty for a picture that cannot be read, or is too large for that.
+std::string picture_or_nothing(const std::string& file) {
+  try {
+    return report::picture_url(file, kPictureWidth);
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
 // Pictures of the runs, as many as there is room for; the others are named.
 Json pictures_data(const RunSet& set) {
   Json shown = Json::array(), others = Json::array();
   size_t bytes = 0;
   const auto add = [&](const std::string& of, const std::string& file) {
-    const auto url = bytes < kPictureBytes ? report::picture_url(file, kPictureWidth) : "";
+    const auto url = bytes < kPictureBytes ? picture_or_nothing(file) : "";
     if (url.empty() || bytes + url.size() > kPictureBytes) {
       others.push_back(file);
       return;

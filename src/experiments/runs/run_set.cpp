@@ -1,17 +1,16 @@
 #include "experiments/runs/run_set.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <string_view>
 
 #include "core/error.h"
 #include "core/format.h"
 #include "core/options.h"
 #include "experiments/runs/run_config.h"
+#include "experiments/runs/run_results.h"
 #include "train/run_dir.h"
 
 namespace unlazy::experiments {
@@ -106,75 +105,6 @@ Search::Found search(const std::vector<std::string>& folders, std::vector<Skippe
   return all.found();
 }
 
-// "measure-40-rho=0.1.json": the step, and the settings that are not the default ones.
-struct MeasureFile {
-  int64_t step = -1;
-  std::string settings;  // "rho=0.1"
-};
-MeasureFile measure_file(const std::string& name) {
-  const std::string_view head = "measure-", tail = ".json";
-  if (!name.starts_with(head) || !name.ends_with(tail)) return {};
-  const auto middle = name.substr(head.size(), name.size() - head.size() - tail.size());
-  MeasureFile file;
-  const auto* end = middle.data() + middle.size();
-  const auto [rest, error] = std::from_chars(middle.data(), end, file.step);
-  if (error != std::errc{} || (rest != end && *rest != '-')) return {};
-  if (rest != end) file.settings = std::string(rest + 1, end);
-  return file;
-}
-
-// What `unlazy measure` wrote of the newest step. Numbers of other settings than the default ones
-// have these in their names.
-std::map<std::string, std::vector<double>> measured_in(const std::string& folder) {
-  std::map<std::string, std::string> newest;  // settings to file
-  int64_t step = 0;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto file = measure_file(entry.path().filename().string());
-    if (file.step < step) continue;
-    if (file.step > step) newest.clear();
-    step = file.step;
-    newest[file.settings] = entry.path().string();
-  }
-  std::map<std::string, std::vector<double>> all;
-  for (const auto& [settings, path] : newest) {
-    const Json values = read_json_file(path).value("values", Json::object());
-    for (const auto& [name, value] : values.items()) {
-      const auto numbers = value.is_array() ? value : Json::array({value});
-      if (std::ranges::all_of(numbers, [](const Json& number) { return number.is_number(); }))
-        all[settings.empty() ? name : name + " (" + settings + ")"] =
-            numbers.get<std::vector<double>>();
-    }
-  }
-  return all;
-}
-
-// null where there is no number.
-double number_of(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  const bool is_there = found != json.end() && found->is_number();
-  return is_there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-std::vector<Statement> read_statements(const std::string& folder) {
-  std::vector<Statement> list;
-  const auto json = read_json_file(folder + "/statements.json");
-  for (const auto& one : json.value("statements", Json::array())) {
-    Statement statement{.text = one.at("text"),
-                        .numbers = one.at("numbers"),
-                        .effects = {},
-                        .verdict = verdict_called(one.at("verdict").get<std::string>())};
-    for (const auto& effect : one.value("effects", Json::array())) {
-      auto& added = statement.effects.emplace_back();
-      added.name = effect.at("name");
-      added.mean = number_of(effect, "mean");
-      added.margin = number_of(effect, "margin");
-    }
-    list.push_back(std::move(statement));
-  }
-  return list;
-}
-
 std::vector<std::string> pictures_in(const std::string& folder) {
   std::vector<std::string> list;
   std::error_code error;
@@ -219,6 +149,26 @@ void set_rate_of_comparison(FoundRun& run) {
   const auto fraction = comparison.find("lr-fraction");
   if (comparison.value("command", "") != "compare" || fraction == comparison.end()) return;
   if (*fraction != 0) run.member.settings["lr"] = "fraction " + text_of_value(*fraction);
+}
+
+// The pruning curves of each protocol, with places in RunSet::curves.
+std::map<std::string, Grouping> curve_groupings(const RunSet& set) {
+  std::map<std::string, std::vector<size_t>> places;
+  for (size_t i = 0; i < set.curves.size(); ++i) places[set.curves[i].curve.protocol].push_back(i);
+  std::map<std::string, Grouping> all;
+  for (const auto& [protocol, list] : places) {
+    std::vector<GroupMember> members;
+    for (const size_t i : list) members.push_back(set.curves[i].member);
+    auto& grouping = all[protocol] = grouped(members);
+    for (auto& group : grouping.groups) {
+      for (auto& member : group.members) member = list[member];
+    }
+    for (auto& [repeat, first] : grouping.repeats) {
+      repeat = list[repeat];
+      first = list[first];
+    }
+  }
+  return all;
 }
 
 void name_runs(std::vector<FoundRun>& runs) {
@@ -302,22 +252,20 @@ std::vector<RunGroup> groups_of(RunSet& set) {
         {set.runs[repeat].folder,
          "has the same settings and seed as " + set.runs[first].folder + ", which is shown"});
   }
+  for (const auto& [protocol, curves] : curve_groupings(set)) {
+    for (const auto& [repeat, first] : curves.repeats) {
+      set.skipped.push_back(
+          {set.curves[repeat].folder,
+           "has the same settings and seed as " + set.curves[first].folder + ", which is shown"});
+    }
+  }
   return std::move(grouping.groups);
 }
 
 std::map<std::string, std::vector<RunGroup>> curve_groups(const RunSet& set) {
-  std::map<std::string, std::vector<size_t>> places;
-  for (size_t i = 0; i < set.curves.size(); ++i) places[set.curves[i].curve.protocol].push_back(i);
   std::map<std::string, std::vector<RunGroup>> all;
-  for (const auto& [protocol, list] : places) {
-    std::vector<GroupMember> members;
-    for (const size_t i : list) members.push_back(set.curves[i].member);
-    auto groups = grouped(members).groups;
-    for (auto& group : groups) {
-      for (auto& member : group.members) member = list[member];
-    }
-    all[protocol] = std::move(groups);
-  }
+  for (auto& [protocol, grouping] : curve_groupings(set))
+    all[protocol] = std::move(grouping.groups);
   return all;
 }
 

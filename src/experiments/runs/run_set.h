@@ -1,6 +1,6 @@
 // The runs in some folders, with all that was measured of them: what `unlazy report` and `unlazy
-// watch` show. A folder may be a run, or hold runs at any depth: a sweep, a comparison, the runs of
-// a figure. Nothing is written.
+// watch` show. A folder may be a run, or hold runs up to 8 folders deep: a sweep, a comparison, the
+// runs of a figure. Nothing is written.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,8 @@ struct RunSet {
 
 /// The folders of runs (those with a metrics.csv) in `folders`, in the order of the folders, below
 /// one of them sorted by name; each once. What holds no run is added to `skipped`. Networks that
-/// `unlazy prune` trains at its levels are no runs of their own.
+/// `unlazy prune` trains at its levels are no runs of their own, nor is anything else inside a run
+/// but its pruning curves (RUN/prune-*).
 std::vector<std::string> run_folders(const std::vector<std::string>& folders,
                                      std::vector<SkippedFolder>& skipped);
 
@@ -67,11 +68,11 @@ RunSet find_runs(const std::vector<std::string>& folders);
 /// One run, with its configuration and curves only. No curves while it has none.
 FoundRun read_run(const std::string& folder);
 
-/// Groups the runs. Runs that repeat the seed of another one with the same settings are added to
-/// `skipped`.
+/// Groups the runs. Runs and pruning curves that repeat the seed of another one with the same
+/// settings are added to `skipped`.
 std::vector<RunGroup> groups_of(RunSet& set);
 
-/// Groups the pruning curves, those of each protocol by themselves.
+/// Groups the pruning curves, those of each protocol by themselves. Repeats are left out.
 std::map<std::string, std::vector<RunGroup>> curve_groups(const RunSet& set);
 
 }  // namespace unlazy::experiments
