@@ -15,7 +15,7 @@
 namespace unlazy::experiments {
 namespace {
 
-constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoEntry = std::numeric_limits<double>::quiet_NaN();
 constexpr double kLastPart = 0.1;
 
 struct Quantity {
@@ -156,7 +156,7 @@ std::string for_latex(const std::string& text) {
 EndOfCurve end_of_curve(const std::string& name, const report::Curve& curve) {
   const bool is_accuracy = name.find("accuracy") != std::string::npos;
   const bool is_loss = name.find("loss") != std::string::npos;
-  EndOfCurve end{curve.values.back(), 0, kNoNumber};
+  EndOfCurve end{curve.values.back(), 0, kNoEntry};
   const auto first = static_cast<double>(curve.steps.front());
   const auto last = static_cast<double>(curve.steps.back());
   const double from = last - kLastPart * (last - first);

@@ -34,12 +34,12 @@ MeasureFile measure_file(const std::string& name) {
   return file;
 }
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnmeasured = std::numeric_limits<double>::quiet_NaN();
 
 // null where there is no number.
 double number_of(const Json& json, const char* name) {
   const auto found = json.find(name);
-  return found != json.end() && found->is_number() ? found->get<double>() : kNan;
+  return found != json.end() && found->is_number() ? found->get<double>() : kUnmeasured;
 }
 
 std::vector<Statement> statements_in(const Json& json) {
@@ -81,7 +81,7 @@ std::map<std::string, std::vector<double>> measured_in(const std::string& folder
     for (const auto& [name, value] : values.items()) {
       auto& numbers = all[settings.empty() ? name : name + " (" + settings + ")"];
       for (const auto& number : value.is_array() ? value : Json::array({value}))
-        numbers.push_back(number.is_number() ? number.get<double>() : kNan);
+        numbers.push_back(number.is_number() ? number.get<double>() : kUnmeasured);
     }
   }
   return all;
