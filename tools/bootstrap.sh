@@ -61,6 +61,18 @@ install_packages() {
   fi
 }
 
+# For the tests of the page of `unlazy report`, which are skipped without a browser.
+install_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then
+      echo "$name is there"
+      return
+    fi
+  done
+  (apt_install chromium) || echo "bootstrap: no Chromium; the tests that need a browser will be skipped"
+}
+
 apt_install() {
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
@@ -185,6 +197,7 @@ case "${1:-}" in
     ;;
   test)
     setup
+    stage browser install_browser
     echo "bootstrap: ready to test after $SECONDS s"
     exec ctest --test-dir build --output-on-failure --parallel "$(nproc)"
     ;;

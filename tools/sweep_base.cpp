@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
 
+#include "core/cpu_memory.h"
 #include "core/error.h"
 #include "core/option_rows.h"
+#include "train/experiment.h"
 
 namespace unlazy::tools {
 namespace {
@@ -22,6 +26,9 @@ SweepBase::SweepBase(std::string command, std::vector<std::string> arguments)
       base_(commands().find(command_).make()),
       scratch_(commands().find(command_).make()) {
   refuse_words("sweep " + command_, base_->parse(arguments_));
+  UNLAZY_CHECK_USAGE(!is_flag_given("runs"), "sweep ", command_,
+                     ": a point is of one run; leave out --runs, and give the runs as an axis: -- "
+                     "--run RUN,RUN,..");
 }
 
 SweepBase::~SweepBase() = default;
@@ -55,8 +62,9 @@ std::map<std::string, std::string> SweepBase::deciding_values() const {
 void SweepBase::check_axis(sweep::Axis& axis) const {
   const auto& option = axis.option;
   const auto* row = find_row(scratch_->options().tables(), option);
-  UNLAZY_CHECK_USAGE(option != "config" && (row == nullptr || !is_of_the_sweep(*row)), "sweep: --",
-                     option, " cannot be an axis");
+  UNLAZY_CHECK_USAGE(
+      option != "config" && option != "runs" && (row == nullptr || !is_of_the_sweep(*row)),
+      "sweep: --", option, " cannot be an axis");
   for (auto& value : axis.values) {
     scratch_->options().parse({"--" + option + "=" + value});
     value = value_text(*find_row(scratch_->options().tables(), option));
@@ -93,6 +101,56 @@ std::vector<std::string> SweepBase::accepted_words(const sweep::Point& point) co
       throw Error("sweep: the point " + point.name + " is refused: " + error.what(), error.kind());
     }
   }
+}
+
+// Those of `points` that are to be built.
+std::vector<sweep::Point> SweepBase::different_points(
+    const std::vector<sweep::Point>& points) const {
+  constexpr size_t kMost = 32;  // at about half a second each
+  std::map<std::string, sweep::Point> by_setting;
+  std::set<std::string> seen;
+  std::vector<sweep::Point> with_new_values;
+  for (const auto& point : points) {
+    std::string setting;
+    bool is_new = false;
+    for (const auto& [option, value] : point.set) {
+      const auto role = base_->options().role(option);
+      if (role == Role::kSource || role == Role::kPlace || role == Role::kOutput) continue;
+      setting += option + "=" + value + "\n";
+      is_new = seen.insert(option + "=" + value).second || is_new;
+    }
+    by_setting.emplace(setting, point);
+    if (is_new || with_new_values.empty()) with_new_values.push_back(point);
+  }
+  if (by_setting.size() > kMost) return with_new_values;
+  std::vector<sweep::Point> different;
+  for (const auto& [setting, point] : by_setting) different.push_back(point);
+  return different;
+}
+
+void SweepBase::try_points(const std::vector<sweep::Point>& points) const {
+  if (command_ != "train") return;
+  for (const auto& point : different_points(points)) {
+    const auto command = commands().find(command_).make();
+    command->parse(accepted_words(point));
+    auto json = command->options().to_json();
+    train::TrainOptions options;
+    Options described(command_, train::describe(options));
+    for (const auto& table : command->options().tables()) {
+      for (const auto& row : table.rows()) {
+        if (find_row(described.tables(), row.name) == nullptr) json.erase(row.name);
+      }
+    }
+    try {
+      described.read_json(json, "sweep");
+      options.compute.device = "cpu";
+      options.compute.precision = "fp32";
+      const train::Experiment built(options);
+    } catch (const Error& error) {
+      throw Error("sweep: the point " + point.name + " is refused: " + error.what(), error.kind());
+    }
+  }
+  give_back_free_memory();  // the runs need it
 }
 
 std::vector<std::string> SweepBase::call(const sweep::Point& point, const std::string& out,

@@ -33,6 +33,11 @@ class SweepBase {
   /// Throws the misuse Error with which the command would refuse the point, with its name.
   void check_point(const sweep::Point& point) const { accepted_words(point); }
 
+  /// The same with what the data and the network say: builds them as the runs will, on the CPU, once
+  /// for points that differ only in seeds. Of many points it takes those in which a value stands for
+  /// the first time. Only for train; the others find that out when they run. Takes seconds.
+  void try_points(const std::vector<sweep::Point>& points) const;
+
   /// The call of the program that starts the point in the folder `out`, or goes on with it.
   /// `threads` is for a new run only: one that goes on keeps its own. 0: as many as it likes.
   std::vector<std::string> call(const sweep::Point& point, const std::string& out,
@@ -41,6 +46,7 @@ class SweepBase {
  private:
   std::vector<std::string> all_words(const sweep::Settings& settings) const;
   std::vector<std::string> accepted_words(const sweep::Point& point) const;
+  std::vector<sweep::Point> different_points(const std::vector<sweep::Point>& points) const;
 
   std::string command_;
   std::vector<std::string> arguments_;

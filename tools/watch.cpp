@@ -35,11 +35,12 @@ class Screen {
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
-  // Over the old frame, line by line, so that nothing flickers.
-  static void show(const std::string& frame) {
-    std::string text = "\033[H";
-    for (const char c : frame) text += c == '\n' ? "\033[K\r\n" : std::string(1, c);
-    while (text.ends_with("\r\n")) text.resize(text.size() - 2);  // the last line would scroll
+  // Over the old frame, line by line, so that nothing flickers. A line is cleared before it is
+  // written: behind its last column the terminal would clear that column.
+  static void show(std::string frame) {
+    if (frame.ends_with('\n')) frame.pop_back();  // the last line would scroll
+    std::string text = "\033[H\033[K";
+    for (const char c : frame) text += c == '\n' ? "\n\033[K" : std::string(1, c);
     std::cout << text << "\033[J" << std::flush;
   }
 };

@@ -43,6 +43,13 @@ std::string verdict_text(Verdict verdict) {
                                             : "not clear";
 }
 
+Verdict verdict_called(const std::string& text) {
+  for (const auto verdict : {Verdict::kHolds, Verdict::kDoesNotHold}) {
+    if (verdict_text(verdict) == text) return verdict;
+  }
+  return Verdict::kNotClear;
+}
+
 Effect judged(Effect effect) {
   const auto mean = report::mean_of_seeds(effect.values);
   effect.mean = mean.mean;

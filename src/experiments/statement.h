@@ -9,6 +9,8 @@ namespace unlazy::experiments {
 enum class Verdict { kHolds, kDoesNotHold, kNotClear };
 /// "holds", "does not hold", "not clear"
 std::string verdict_text(Verdict verdict);
+/// The verdict of that text; "not clear" for any other text.
+Verdict verdict_called(const std::string& text);
 
 /// A number, one per seed. A statement claims that it is at least `least`, and above `above` even
 /// when the spread over seeds is taken into account.

@@ -15,7 +15,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -106,7 +106,7 @@ std::vector<Value> measure_ntk_change(const Subject& subject) {
   surface.point().copy_(subject.initial_values);
   surface.collect_statistics();
   const auto start = linearise::traced_kernel(network, images, options);
-  const auto number = [](double value) { return at::tensor(value, c10::kDouble); };
+  const auto number = [](double value) { return at::scalar_tensor(value, c10::kDouble); };
   return {{"ntk_trace_ratio", now.trace().to(c10::kDouble) / start.trace().to(c10::kDouble)},
           {"ntk_distance", number(linearise::kernel_distance(now, start))},
           {"ntk_alignment", number(linearise::kernel_alignment(now, start))}};

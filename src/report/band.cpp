@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <utility>
 
 namespace unlazy::report {
@@ -41,6 +42,21 @@ double t_of(size_t degrees_of_freedom) {
   return 1.96 + 2.42 / static_cast<double>(degrees_of_freedom);  // to three digits
 }
 
+struct Spread {
+  double mean, sd;
+};
+
+// Equal values are their own mean and have no spread: the sum of three times 0.1 is not 0.3.
+Spread spread_of(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double value : values) sum += value;
+  const bool is_one_value = std::ranges::adjacent_find(values, std::not_equal_to{}) == values.end();
+  const double mean = is_one_value && !values.empty() ? values[0] : sum / n;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return {mean, values.size() < 2 ? NAN : std::sqrt(squares / (n - 1))};
+}
+
 }  // namespace
 
 Band band_over_seeds(const std::vector<SeedCurve>& seeds) {
@@ -48,18 +64,13 @@ Band band_over_seeds(const std::vector<SeedCurve>& seeds) {
   if (seeds.empty()) return band;
   std::vector<std::vector<Point>> all;
   for (const auto& seed : seeds) all.push_back(sorted_points(seed));
-  const auto n = static_cast<double>(seeds.size());
   std::vector<double> values;
   for (const double step : seeds[0].steps) {
     if (!values_at(all, step, values)) continue;
-    double sum = 0, squares = 0;
-    for (const double value : values) sum += value;
-    const double mean = sum / n;
-    for (const double value : values) squares += (value - mean) * (value - mean);
+    const auto [mean, sd] = spread_of(values);
     band.steps.push_back(step);
     band.mean.push_back(mean);
     if (seeds.size() < 2) continue;
-    const double sd = std::sqrt(squares / (n - 1));
     band.sd.push_back(sd);
     band.low.push_back(mean - sd);
     band.high.push_back(mean + sd);
@@ -76,13 +87,9 @@ std::string band_note(int64_t fewest_seeds, int64_t most_seeds) {
 }
 
 MeanOfSeeds mean_of_seeds(const std::vector<double>& values) {
-  const auto n = static_cast<double>(values.size());
-  double sum = 0, squares = 0;
-  for (const double value : values) sum += value;
-  const double mean = sum / n;
-  for (const double value : values) squares += (value - mean) * (value - mean);
+  const auto [mean, sd] = spread_of(values);
   if (values.size() < 2) return {mean, NAN, NAN, NAN};
-  const double sd = std::sqrt(squares / (n - 1)), std_error = sd / std::sqrt(n);
+  const double std_error = sd / std::sqrt(static_cast<double>(values.size()));
   return {mean, t_of(values.size() - 1) * std_error, std_error, sd};
 }
 

@@ -132,8 +132,17 @@ void refuse_other_results(const std::string& folder) {
 // The curves in a table whose lines are trusted up to `trusted` bytes.
 Curves read_curves(const std::string& path, std::ifstream& in, uint64_t trusted) {
   Curves curves;
+  // The names come in the same order at each step: the next one is guessed before it is looked up.
+  std::vector<Curves::value_type*> order;
+  size_t next = 0;
   read_rows(path, in, trusted, [&](const Row& row, uint64_t) {
-    auto& curve = curves[std::string(row.name)];
+    if (next == order.size()) next = 0;
+    if (order.empty() || order[next]->first != row.name) {
+      const auto [found, is_new] = curves.try_emplace(std::string(row.name));
+      if (is_new) order.push_back(&*found);
+      next = static_cast<size_t>(std::ranges::find(order, &*found) - order.begin());
+    }
+    auto& curve = order[next++]->second;
     curve.steps.push_back(row.step);
     curve.epochs.push_back(row.epoch);
     curve.values.push_back(row.value);

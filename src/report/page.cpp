@@ -54,11 +54,11 @@ void put(std::string& page, std::string_view mark, std::string_view part) {
 std::string html_page(const std::string& title, const nlohmann::ordered_json& data) {
   using Json = nlohmann::ordered_json;
   std::string page(page_frame());
-  put(page, "<!--title-->", for_html(title));
   put(page, "/*style*/", page_style());
   put(page, "/*script*/", page_script());
-  // Last: the data may hold any text.
+  // What comes from outside last, as it may hold any mark; but no "<" is left in the data.
   put(page, "/*data*/", for_script(data.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  put(page, "<!--title-->", for_html(title));
   return page;
 }
 

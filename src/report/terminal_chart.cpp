@@ -18,7 +18,7 @@ constexpr int kDotsAcross = 2, kDotsDown = 4;
 constexpr int kDotBits[kDotsDown][kDotsAcross] = {
     {0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
 
-struct Cell {
+struct DotCell {
   int dots = 0;
   const TerminalLine* line = nullptr;  // that drew here last
   char mark = 0;
@@ -70,7 +70,7 @@ class Canvas {
   }
 
  private:
-  Cell& at(int x, int y) {
+  DotCell& at(int x, int y) {
     return cells_[static_cast<size_t>(y / kDotsDown) * columns_ +
                   static_cast<size_t>(x / kDotsAcross)];
   }
@@ -81,7 +81,7 @@ class Canvas {
   }
 
   size_t columns_, rows_;
-  std::vector<Cell> cells_;
+  std::vector<DotCell> cells_;
 };
 
 // Values between two ends, as a share from 0 to 1.

@@ -57,8 +57,10 @@ OptionTable describe(SweepOptions& o) {
       }};
 }
 
-int64_t default_jobs(size_t num_gpus) {
-  return num_gpus > 0 ? static_cast<int64_t>(num_gpus) : num_cores();
+int64_t num_jobs(const SweepOptions& options, size_t num_gpus, size_t num_points) {
+  const int64_t usual = num_gpus > 0 ? static_cast<int64_t>(num_gpus) : num_cores();
+  const int64_t jobs = options.jobs > 0 ? options.jobs : usual;
+  return std::max<int64_t>(1, std::min(jobs, static_cast<int64_t>(num_points)));
 }
 
 int64_t threads_a_job(int64_t jobs) { return std::max<int64_t>(1, num_cores() / jobs); }

@@ -20,9 +20,9 @@ struct SweepOptions {
 };
 OptionTable describe(SweepOptions& options);
 
-/// Runs at a time where the user does not say: one a GPU; on a CPU one a core, each with one
-/// thread (README.md has the measurement).
-int64_t default_jobs(size_t num_gpus);
+/// Runs at a time: as many as the user says; for 0 one a GPU, or on a CPU one a core with one thread
+/// each (README.md has the measurement). Never more than there are points.
+int64_t num_jobs(const SweepOptions& options, size_t num_gpus, size_t num_points);
 /// The threads of each of `jobs` runs: a fair share of the cores, at least 1.
 int64_t threads_a_job(int64_t jobs);
 

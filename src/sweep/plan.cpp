@@ -219,6 +219,18 @@ Plan read_plan(const SweepFolder& folder) {
   return plan_in(read_json_file(folder.plan()), folder.plan());
 }
 
+std::vector<Point> new_points(const SweepFolder& folder, const Plan& plan) {
+  std::set<std::string> known;
+  if (holds_sweep(folder)) {
+    for (const auto& point : read_plan(folder).points) known.insert(point.name);
+  }
+  std::vector<Point> points;
+  for (const auto& point : plan.points) {
+    if (!known.contains(point.name)) points.push_back(point);
+  }
+  return points;
+}
+
 Plan checked_plan(const SweepFolder& folder, const Plan& plan) {
   refuse_run(folder);
   return holds_sweep(folder) ? grown(read_plan(folder), plan, folder.path()) : plan;

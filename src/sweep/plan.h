@@ -59,6 +59,8 @@ Plan read_plan(const SweepFolder& folder);
 /// do so at the same time wait for each other, at most a minute or so. Returns the recorded plan.
 /// Throws a misuse Error for a folder that holds a run or another sweep.
 Plan record_plan(const SweepFolder& folder, const Plan& plan);
+/// The points of `plan` that sweep.json does not have yet.
+std::vector<Point> new_points(const SweepFolder& folder, const Plan& plan);
 /// The plan that record_plan() would record; writes nothing.
 Plan checked_plan(const SweepFolder& folder, const Plan& plan);
 

@@ -1,85 +1,30 @@
 #include "sweep/runner.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <ctime>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
-#include "core/error.h"
-#include "core/files.h"
 #include "core/format.h"
-#include "core/names.h"
-#include "core/stopwatch.h"
-#include "sweep/child.h"
+#include "sweep/attempt.h"
 #include "sweep/lock.h"
 #include "sweep/state.h"
 
 namespace unlazy::sweep {
 namespace {
 
-std::string time_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[40];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return text;
-}
-
-// How a process ended.
-enum class End { kDone, kFailed, kStopped, kKilled };
-
-// Signals with which a person or the system ends a process that has done nothing wrong.
-bool is_from_outside(int number) {
-  for (const int other : {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) {
-    if (number == other) return true;
-  }
-  return false;
-}
-
-int code_of(int status) {
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-// A run exits with 128 + signal itself after it has written its checkpoint.
-End end_of(int status, bool is_done, bool is_stopping) {
-  const int code = code_of(status);
-  if (code == 0) return is_done ? End::kDone : End::kFailed;
-  if (code > 128 && is_from_outside(code - 128)) return is_stopping ? End::kStopped : End::kKilled;
-  return End::kFailed;
-}
-
-void append_line(const std::string& path, const std::string& line) {
-  std::ofstream(path, std::ios::app) << line << "\n";
-}
-
-// Is a process there that writes this run, such as one that is about to die?
-bool is_in_use(const std::string& run) {
-  if (!std::filesystem::exists(run + "/.lock")) return false;
-  try {
-    const FolderLock lock(run);
-    return false;
-  } catch (const Error&) {
-    return true;
-  }
-}
-
-// A point that this process runs.
+// A point that this process runs, and its place among those at a time.
 struct Job {
-  Point point;
-  size_t slot = 0;
-  std::unique_ptr<PointLock> lock;
-  std::unique_ptr<Child> child;  // goes before the lock
-  Stopwatch watch;
-  double begun_at = 0;  // fraction of the run that was there before
+  size_t slot;
+  std::unique_ptr<Attempt> attempt;
+  const std::string& name() const { return attempt->point().name; }
 };
 
 class Runner {
@@ -166,7 +111,7 @@ class Runner {
   }
 
   bool is_run_here(const std::string& point) const {
-    return std::ranges::any_of(jobs_, [&](const Job& job) { return job.point.name == point; });
+    return std::ranges::any_of(jobs_, [&](const Job& job) { return job.name() == point; });
   }
   bool is_open_here(const std::string& point) const {
     return state_of(point) == State::kOpen && !tried_.contains(point);
@@ -222,76 +167,56 @@ class Runner {
     }
     if (is_in_use(folder_.run(name))) return false;
     remove_failure(folder_, name);
-    Job job{point, free_slot(), std::move(lock), nullptr, Stopwatch(), 0};
-    job.begun_at = progress_of(folder_.run(name)).fraction();
-    ChildOptions child{hooks_.arguments(point), folder_.log(name), {}};
+    const size_t slot = free_slot();
+    std::vector<std::string> environment;
     if (!options_.gpus.empty())
-      child.environment = {"CUDA_VISIBLE_DEVICES=" +
-                           options_.gpus[job.slot % options_.gpus.size()]};
-    append_line(folder_.log(name), kLogBegin + join(child.arguments, " ") + "  (" + host_name() +
-                                       ", " + time_text() + ")");
-    job.child = std::make_unique<Child>(child);
-    job.lock->set_child(job.child->process());
-    job.child->go();
-    jobs_.push_back(std::move(job));
-    say(name + ": " + (progress_of(folder_.run(name)).step > 0 ? "goes on" : "started"));
+      environment = {"CUDA_VISIBLE_DEVICES=" + options_.gpus[slot % options_.gpus.size()]};
+    jobs_.push_back({slot, std::make_unique<Attempt>(folder_, point, std::move(lock),
+                                                     hooks_.arguments(point), environment)});
+    say(name + ": " + (jobs_.back().attempt->goes_on() ? "goes on" : "started"));
     return true;
   }
 
   void settle_ended() {
     for (size_t i = 0; i < jobs_.size();) {
-      if (!jobs_[i].child->has_ended()) {
+      if (!jobs_[i].attempt->has_ended()) {
         ++i;
         continue;
       }
-      settle(jobs_[i]);
+      settle(*jobs_[i].attempt);
       jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
       next_look_ = 0;
     }
   }
 
-  void settle(Job& job) {
-    const auto& name = job.point.name;
-    const int status = job.child->status(), code = code_of(status);
-    const double seconds = job.watch.seconds();
-    const auto end = end_of(status, is_done(folder_.run(name)), is_stopping());
-    const auto log = folder_.log(name);
+  void settle(Attempt& attempt) {
+    const auto& name = attempt.point().name;
+    const auto ending = attempt.finish(is_stopping());
     tried_.insert(name);
-    switch (end) {
+    switch (ending.end) {
       case End::kDone:
-        append_line(log, kLogMark + ("done after " + number_text(seconds) + " s"));
         settled_[name] = State::kDone;
         ++num_timed_;
-        seconds_ += seconds / std::max(1e-3, 1 - job.begun_at);
-        job.lock->remove();
-        say(name + ": done in " + duration_text(seconds) + "; " + count_text() + left_text());
-        tell_estimate(job);
+        seconds_ += ending.seconds / std::max(1e-3, 1 - attempt.begun_at());
+        say(name + ": done in " + duration_text(ending.seconds) + "; " + count_text() +
+            left_text());
+        tell_estimate(name);
         return;
-      case End::kFailed: {
-        auto reason = last_line(log);
-        if (code > 128) reason = internal::concat("crashed (signal ", code - 128, "); ", reason);
-        if (code == 0) reason = "ended without a finished run; " + reason;
-        append_line(log, kLogMark + internal::concat("failed with code ", code));
-        write_failure(folder_, name, {reason, code, host_name(), time_text() + job_mark()});
+      case End::kFailed:
         settled_[name] = State::kFailed;
-        say(name + ": failed: " + reason);
+        say(name + ": failed: " + ending.reason);
         return;
-      }
       case End::kStopped:
         say(name + ": stopped");
         return;
-      case End::kKilled:
-        append_line(log, kLogMark + internal::concat("killed by signal ", code - 128));
-        say(internal::concat(name, ": was killed (signal ", code - 128,
-                             code - 128 == SIGKILL ? "; is the memory full?" : "",
-                             "); the next call of the sweep goes on with it"));
+      case End::kKilled: {
+        const int signal = ending.code - 128;
+        say(name + ": was killed (signal " + std::to_string(signal) +
+            (signal == SIGKILL ? "; is the memory full?" : "") +
+            "); the next call of the sweep goes on with it");
         return;
+      }
     }
-  }
-
-  // Tells this failure from another one of the same second.
-  std::string job_mark() const {
-    return internal::concat(" ", host_name(), " ", ::getpid(), " ", tried_.size());
   }
 
   void stop_at_signal() {
@@ -299,18 +224,17 @@ class Runner {
     signal_ = hooks_.signal ? hooks_.signal() : 0;
     if (!is_stopping() || jobs_.empty()) return;
     say("stopping: the runs write their checkpoints");
-    for (const auto& job : jobs_) job.child->signal(SIGTERM);
+    for (const auto& job : jobs_) job.attempt->stop();
   }
 
   void beat() {
     for (size_t i = 0; i < jobs_.size();) {
-      if (jobs_[i].lock->beat()) {
+      if (jobs_[i].attempt->beat()) {
         ++i;
         continue;
       }
-      const auto name = jobs_[i].point.name;
-      jobs_[i].child.reset();  // killed
-      jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
+      const auto name = jobs_[i].name();
+      jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));  // kills the run
       say(name + ": another process has taken it over, or " + folder_.state() +
           " cannot be written; stopped here");
     }
@@ -327,8 +251,8 @@ class Runner {
     if (num_timed_ > 0) return seconds_ / static_cast<double>(num_timed_);
     double seconds = 0;
     for (const auto& job : jobs_) {
-      const double part = progress_of(folder_.run(job.point.name)).fraction() - job.begun_at;
-      if (part > 0) seconds = std::max(seconds, job.watch.seconds() / part);
+      const double part = progress_of(folder_.run(job.name())).fraction() - job.attempt->begun_at();
+      if (part > 0) seconds = std::max(seconds, job.attempt->seconds() / part);
     }
     return seconds;
   }
@@ -338,7 +262,9 @@ class Runner {
     const auto num_open = count(State::kOpen);
     if (each <= 0 || num_open == 0) return "";
     double left = each * static_cast<double>(num_open);
-    for (const auto& job : jobs_) left -= std::min(each, job.watch.seconds());
+    for (const auto& job : jobs_) {
+      if (state_of(job.name()) == State::kOpen) left -= std::min(each, job.attempt->seconds());
+    }
     const auto at_a_time = std::max<int64_t>(1, std::min(options_.jobs, num_open));
     return ", about " + duration_text(std::max(0.0, left) / static_cast<double>(at_a_time)) +
            " left";
@@ -350,22 +276,22 @@ class Runner {
     next_status_ = now + 1;
     std::string text = count_text() + ", " + std::to_string(jobs_.size()) + " running";
     for (const auto& job : jobs_) {
-      const auto progress = progress_of(folder_.run(job.point.name));
+      const auto progress = progress_of(folder_.run(job.name()));
       if (progress.end > 0)
         text += "  " + std::to_string(progress.step) + "/" + std::to_string(progress.end);
     }
     if (hooks_.on_status) hooks_.on_status(text + left_text());
     constexpr double kFirstLook = 10;  // seconds: the first ones are for reading data
-    if (jobs_.front().watch.seconds() > kFirstLook && seconds_a_point() > 0)
-      tell_estimate(jobs_.front());
+    if (jobs_.front().attempt->seconds() > kFirstLook && seconds_a_point() > 0)
+      tell_estimate(jobs_.front().name());
   }
 
   // Once: time and disk of all that is to be done.
-  void tell_estimate(const Job& job) {
+  void tell_estimate(const std::string& name) {
     const auto num_open = count(State::kOpen);
     if (is_estimate_told_ || num_open == 0) return;
     is_estimate_told_ = true;
-    const double bytes = bytes_in(folder_.run(job.point.name));
+    const double bytes = bytes_in(folder_.run(name));
     std::error_code error;
     const auto space = std::filesystem::space(folder_.path(), error);
     const double needed = bytes * static_cast<double>(num_open);

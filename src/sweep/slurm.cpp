@@ -72,8 +72,8 @@ std::string slurm_script(const SweepFolder& folder, const Plan& plan, const Slur
   return "#!/bin/bash\n"
          "#SBATCH --job-name=unlazy\n"
          "#SBATCH --array=" +
-         array_of(folder, plan, options) + "\n#SBATCH --output=" + folder.logs() +
-         "/slurm-%A_%a.txt\n"
+         array_of(folder, plan, options) + "\n#SBATCH --output=\"" + folder.logs() +
+         "/slurm-%A_%a.txt\"\n"
          "#SBATCH --open-mode=append\n"
          "#SBATCH --requeue\n"
          "#SBATCH --signal=B:USR1@120\n" +

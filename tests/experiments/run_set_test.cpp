@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "experiments/runs/final_table.h"
 #include "experiments/runs/run_config.h"
@@ -163,13 +164,14 @@ TEST(FinalTable, AsCsvLatexAndMarkdown) {
   const auto csv = table_as_csv(table);
   EXPECT_EQ(csv.substr(0, csv.find('\n')),
             "noise-rate,curve,n,last_mean,last_se,last_sd,tenth_mean,tenth_se,tenth_sd,best_mean,"
-            "best_se,best_sd");
+            "best_se,best_sd,state");
   EXPECT_NE(csv.find("\n0,test_accuracy,2,0.6,0.09999999999999998,0.14142135623730948,"),
             std::string::npos)
       << csv;
   EXPECT_NE(csv.find("\n0.1,test_accuracy,1,0.8,,,"), std::string::npos) << csv;
   const auto markdown = table_as_markdown(table, {"test_accuracy"});
-  EXPECT_NE(markdown.find("| 0 | 2 | 0.60 ± 0.10 | 0.57 ± 0.10 | 0.60 ± 0.10 |"), std::string::npos)
+  EXPECT_NE(markdown.find("| 0 | 2 | 0.60 ± 0.10 | 0.570 ± 0.095 | 0.60 ± 0.10 |"),
+            std::string::npos)
       << markdown;
   const auto latex = table_as_latex(table, {"test_accuracy"});
   EXPECT_NE(latex.find("0.1 & 1 & 0.8 & 0.76 & 0.8 \\\\"), std::string::npos) << latex;
@@ -179,10 +181,44 @@ TEST(FinalTable, AsCsvLatexAndMarkdown) {
                          "'test_accuracy'?");
 }
 
+// Half of a training is no end of it.
+TEST(FinalTable, RunsThatHaveNotFinishedAreLeftOutOrMarked) {
+  const ScratchFolder scratch;
+  auto unfinished = run_with_accuracy(0, 1, 0.7);
+  unfinished.is_done = false;
+  write_fake_run(scratch / "a0", run_with_accuracy(0, 0, 0.5));
+  write_fake_run(scratch / "a1", unfinished);
+  unfinished = run_with_accuracy(0.1, 0, 0.8);
+  unfinished.is_done = false;
+  write_fake_run(scratch / "b0", unfinished);
+  auto set = find_runs({scratch.path()});
+  const auto table = final_table(set, groups_of(set));
+  EXPECT_EQ(table.rows[0].at("test_accuracy").last.mean, 0.5);
+  EXPECT_EQ(table.rows[1].at("test_accuracy").last.mean, 0.8);
+  EXPECT_EQ(runs_text(table, 0), "1 (1 unfinished left out)");
+  EXPECT_EQ(runs_text(table, 1), "1 (unfinished)");
+  const auto csv = table_as_csv(table);
+  EXPECT_NE(csv.find("\n0,test_accuracy,1,0.5,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find(",finished\n"), std::string::npos) << csv;
+  EXPECT_TRUE(csv.ends_with(",unfinished\n")) << csv;
+}
+
+TEST(FinalTable, ACellSaysHowManySeedsItHasWhereNotAllHaveTheCurve) {
+  const ScratchFolder scratch;
+  auto with_loss = run_with_accuracy(0, 0, 0.5);
+  with_loss.curves["test_loss"] = [](double) { return 2.0; };
+  write_fake_run(scratch / "a0", with_loss);
+  write_fake_run(scratch / "a1", run_with_accuracy(0, 1, 0.5));
+  auto set = find_runs({scratch.path()});
+  const auto text = table_as_markdown(final_table(set, groups_of(set)), {"test_loss"});
+  EXPECT_NE(text.find("| 2 | 2 (n = 1) | 2 (n = 1) | 2 (n = 1) |"), std::string::npos) << text;
+}
+
 TEST(FinalTable, WhatIsNotOursIsNoMarkup) {
   FinalTable table;
   table.groups.resize(1);
   table.groups[0].options = {{"data", "a_b&50%|\\x"}};
+  table.runs.resize(1);
   table.rows.resize(1);
   EXPECT_NE(table_as_latex(table, {}).find("a\\_b\\&50\\%|\\textbackslash{}x & "),
             std::string::npos);

@@ -74,5 +74,14 @@ TEST(WatchCommand, PrintsOnePictureAsPlainText) {
   EXPECT_EQ(testing::run_program({"watch"}).exit_code, 2);
 }
 
+TEST(WatchCommand, FollowsTheWindowAndTheRunAndEndsAtCtrlC) {
+  const ScratchFolder scratch;
+  testing::write_fake_run(scratch / "run", watched(0.1, 0, 10, 1));
+  const auto result =
+      testing::run_command({"python3", UNLAZY_SOURCE_DIR "/tests/experiments/watch_in_terminal.py",
+                            UNLAZY_PROGRAM, scratch / "run"});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+}
+
 }  // namespace
 }  // namespace unlazy::experiments

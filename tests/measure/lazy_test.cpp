@@ -151,6 +151,8 @@ TEST_P(LazyMeasurements, BeginWithALazyNetwork) {
   EXPECT_DOUBLE_EQ(kernel.at("ntk_trace_ratio"), 1);
   EXPECT_EQ(kernel.at("ntk_distance"), 0);
   EXPECT_NEAR(kernel.at("ntk_alignment"), 1, 1e-6);
+  for (const auto& [name, value] : registry().find("ntk-change").make(run_.subject()))
+    EXPECT_EQ(value.dim(), 0) << name << ": only numbers without dimensions become curves of a run";
 }
 
 TEST_P(LazyMeasurements, DistanceIsThatFromTheTangentAtTheStart) {

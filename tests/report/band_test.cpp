@@ -19,6 +19,17 @@ TEST(Band, MarginIsThatOfStudentsT) {
   EXPECT_TRUE(std::isnan(mean_of_seeds({5}).margin)) << "the spread of one seed is unknown";
 }
 
+// The sum of three times 0.1 is not 0.3, which would be a spread of 2e-17.
+TEST(Band, EqualValuesHaveNoSpread) {
+  const auto mean = mean_of_seeds({0.1, 0.1, 0.1});
+  EXPECT_EQ(mean.mean, 0.1);
+  EXPECT_EQ(mean.sd, 0);
+  EXPECT_EQ(mean.margin, 0);
+  const auto band = band_over_seeds({{{0}, {0.1}}, {{0}, {0.1}}, {{0}, {0.1}}});
+  EXPECT_EQ(band.sd, Vector{0});
+  EXPECT_EQ(band.low, band.high);
+}
+
 TEST(Band, NoteSaysWhatBandsAre) {
   EXPECT_EQ(band_note(1, 1), "");
   EXPECT_EQ(band_note(3, 3), "Lines: means over 3 seeds; bands: ± 1 s.d.");

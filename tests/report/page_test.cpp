@@ -38,6 +38,12 @@ TEST(Page, TextFromOutsideStaysText) {
   EXPECT_NE(page.find("&lt;/script&gt;"), std::string::npos);
 }
 
+TEST(Page, ATitleMayHoldTheMarksOfThePage) {
+  const auto page = html_page("runs/*data*//*script*/", {{"x", "<!--title-->"}});
+  EXPECT_NE(page.find("<title>runs/*data*//*script*/</title>"), std::string::npos);
+  EXPECT_NE(page.find("id=\"data\">{\"x\":\"\\u003c!--title-->\"}</script>"), std::string::npos);
+}
+
 TEST(Page, WhatIsNoPictureHasNoUrl) {
   const testing::ScratchFolder scratch;
   write_file(scratch / "a.png", "no picture");

@@ -78,6 +78,16 @@ TEST(SweepCommand, RefusesBeforeAnythingStarts) {
       {"--noise", "flip", "--", "--seed", "0"},
       "sweep: the point seed=0 is refused: --noise flip needs --noise-rate, such as --noise-rate "
       "0.1; give --noise-rate 0 if you mean none");
+  // What only the data and the network tell.
+  refused({"--optimizer", "sam", "--rho", "0.1", "--", "--sam-m", "8,5"},
+          "sweep: the point sam-m=5 is refused: sam: --sam-m must divide --batch 16, got 5");
+  refused({"--train-size", "99999", "--", "--seed", "0,1"},
+          "sweep: the point seed=0 is refused: data: --train-size 99999 is more than the 2500 "
+          "images there "
+          "are");
+  expect_misuse({"sweep", "prune", "--runs", "a", "--", "--criterion", "random"},
+                "sweep prune: a point is of one run; leave out --runs, and give the runs as an "
+                "axis: -- --run RUN,RUN,..");
   refused({"--print", "--", "--seed", "0"},
           "--print has no effect with --slurm=false; leave it out, or give --slurm");
   refused({"--", "--batch", "16,32"},

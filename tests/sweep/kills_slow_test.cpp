@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <random>
@@ -60,9 +61,8 @@ std::vector<std::string> sweep_words(const std::string& out) {
           "0.05,0.1,0.2,0.4"};
 }
 
-// A worker with its output thrown away.
-pid_t start_worker(const std::string& out) {
-  auto words = sweep_words(out);
+// The program, with its output thrown away.
+pid_t start_quietly(std::vector<std::string> words) {
   words.insert(words.begin(), UNLAZY_PROGRAM);
   std::vector<char*> list;
   for (auto& word : words) list.push_back(word.data());
@@ -79,6 +79,8 @@ int64_t inode_of(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 ? static_cast<int64_t>(info.st_ino) : 0;
 }
+
+pid_t start_worker(const std::string& out) { return start_quietly(sweep_words(out)); }
 
 class Workers {
  public:
@@ -196,6 +198,52 @@ TEST(SweepKills, EveryPointIsDoneOnceAndAsUndisturbed) {
             << " runs killed, " << num_done_before << " points done by then; " << num_tries
             << " tries\n";
   EXPECT_GT(num_tries, kPoints);  // the kills were there
+}
+
+// Ctrl-C: the run writes a checkpoint, and the same command goes on from it.
+TEST(SweepKills, AnInterruptStopsTheRunsWithACheckpoint) {
+  const ScratchFolder scratch;
+  const std::string out = scratch / "sweep", run = out + "/seed=0";
+  // Long enough to be caught; no checkpoint and no row on the way.
+  const std::vector<std::string> words = {"sweep",
+                                          "train",
+                                          "--data",
+                                          "cifar10-sample",
+                                          "--model",
+                                          "mlp",
+                                          "--hidden-width",
+                                          "8",
+                                          "--precision",
+                                          "fp32",
+                                          "--train-size",
+                                          "32",
+                                          "--batch",
+                                          "16",
+                                          "--test-size",
+                                          "16",
+                                          "--epochs",
+                                          "5000",
+                                          "--measure-every",
+                                          "5000ep",
+                                          "--checkpoint-every",
+                                          "5000ep",
+                                          "--out",
+                                          out,
+                                          "--",
+                                          "--seed",
+                                          "0"};
+  const pid_t sweep = start_quietly(words);
+  while (!std::filesystem::exists(run + "/metrics.csv")) ::usleep(1000);
+  ::kill(sweep, SIGINT);
+  int status = 0;
+  ::waitpid(sweep, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT) << status;
+  EXPECT_FALSE(is_done(run));
+  EXPECT_FALSE(failure_of(SweepFolder(out), "seed=0"));
+  const auto stopped = run_program({"sweep", "status", out});
+  EXPECT_NE(stopped.out.find("seed=0  stopped"), std::string::npos) << stopped.out;
+  EXPECT_EQ(run_program(words).exit_code, 0);
+  EXPECT_EQ(count_in(read_file(SweepFolder(out).log("seed=0")), "continuing from step "), 1);
 }
 
 }  // namespace

@@ -18,7 +18,12 @@ fail() {
   for file in "$folder"/*.log "$folder"/sweep/logs/*; do echo "== $file" && tail -n 15 "$file"; done
   exit 1
 }
-stop() { [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null; wait; }
+stop() {
+  # Jobs that a failure has left, before the daemons that could end them.
+  [ -z "${is_up:-}" ] || timeout 10 scancel --user="$(id -un)" 2>/dev/null
+  [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+  wait
+}
 trap stop EXIT
 
 # until_true SECONDS COMMAND...: repeats it until it succeeds.
@@ -80,18 +85,18 @@ for plugin in cgroup/v1 cgroup/v2; do
   slurmd -D >"$folder/slurmd.log" 2>&1 &
   slurmd=$!
   if until_true 15 is_node_up; then
-    pids+=($slurmd)
+    pids+=("$slurmd")
     is_up=1
     break
   fi
-  kill $slurmd 2>/dev/null
+  kill "$slurmd" 2>/dev/null
 done
 [ -n "$is_up" ] || skip "slurmd does not start: $(tail -n 1 "$folder/slurmd.log"); $(tail -n 1 "$folder/slurmctld.log")"
 
 sweep=$folder/sweep
 call=("$program" sweep train --data cifar10-sample --model mlp --hidden-width 8 --precision fp32 --train-size 32 --batch 16
-  --test-size 16 --epochs 20000 --measure-every 5000ep --checkpoint-every 5000ep --threads 1 --out "$sweep" --slurm
-  --slurm-options "--cpus-per-task=1" -- --seed 0..2)
+  --test-size 16 --epochs 4000 --measure-every 2000ep --checkpoint-every 2000ep --threads 1 --out "$sweep" --slurm
+  --slurm-options=--cpus-per-task=1 -- --seed 0..2)
 submitted=$("${call[@]}") || fail "the sweep was not submitted: $submitted"
 echo "$submitted"
 job=${submitted##* }

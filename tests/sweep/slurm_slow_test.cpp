@@ -40,7 +40,9 @@ TEST(SweepSlurm, TheArrayHoldsWhatIsLeft) {
     fs::create_directories(folder.run(name) + "/DONE");
   }
   EXPECT_EQ(array_of(folder, plan_of(6), {}), "0,2-3,5");
-  EXPECT_EQ(array_of(folder, plan_of(6), {.limit = 2}), "0,2-3,5%2");
+  SlurmOptions two;
+  two.limit = 2;
+  EXPECT_EQ(array_of(folder, plan_of(6), two), "0,2-3,5%2");
   EXPECT_EQ(array_of(folder, plan_of(0), {}), "");
 }
 

@@ -6,18 +6,20 @@
 //   raises the test accuracy           test_accuracy,                      1 point or more
 //   (the paper: by about 1.5 points)   test_accuracy_recalibrated
 //   sparser: loses less when pruned    accuracy over the pruning curve,    1 point or more
+//                                      less that of the dense network,
 //                                      mean over the log of the density
 //   sparser: more activations are 0    activation_sparsity                 1 point or more
-//   leaves the lazy regime: farther    lazy_distance_train, _test          10 % more or more
+//   leaves the lazy regime: farther    lazy_distance_train, _test          10 % or more
 //   from its own linearisation
-//   leaves the lazy regime: kernel     ntk_distance                        10 % more or more
+//   leaves the lazy regime: kernel     ntk_distance                        10 % or more
 //   farther from the one at the start
 //
 // A number of a run is the mean of a curve over the last tenth of training, since single readings
-// jump; where a run has no such curve, the number that `unlazy measure` made of it. A claim holds
+// jump; where the two runs of a pair do not both have such a curve, what `unlazy measure` made of
+// both. A pair has numbers when both runs are finished, or have come to the same step. A claim holds
 // when the mean over pairs reaches the effect and its 95 % confidence interval (Student's t) lies
 // above 0, does not hold when the whole interval lies below the effect, and is not clear otherwise
-// (experiments/statement.h). It takes two pairs to decide. The thresholds are our choice: the paper
+// (experiments/statement.h). It takes two pairs to decide, and all pairs must have numbers. The thresholds are our choice: the paper
 // gives no spread over seeds.
 #pragma once
 
@@ -33,10 +35,13 @@ namespace unlazy::experiments {
 /// A claim checked on one group with noise.
 struct ClaimCheck {
   std::string with, without;                        // names of the two groups
-  std::vector<int64_t> seeds;                       // of the pairs
+  size_t num_pairs = 0;                             // that there are; not all may have numbers
+  std::vector<int64_t> seeds;                       // of the pairs that have numbers
   std::vector<double> values_with, values_without;  // one per seed
-  Effect effect;                                    // of the differences
+  Effect effect;                                    // of the differences that there are
 };
+/// " (2 of 5 pairs without a number)", empty when all have one.
+std::string missing_text(const ClaimCheck& check);
 
 struct Claim {
   std::string text;

@@ -27,9 +27,20 @@ constexpr std::array<Quantity, 3> kQuantities = {{{"last", "last", &TableCell::l
                                                   {"tenth", "last tenth", &TableCell::tenth},
                                                   {"best", "best", &TableCell::best}}};
 
-TableCell cell_of(const RunSet& set, const RunGroup& group, const std::string& name) {
-  std::vector<double> last, tenth, best;
+TableRuns runs_of_row(const RunSet& set, const RunGroup& group) {
+  TableRuns runs;
   for (const size_t run : group.members) {
+    if (set.runs[run].is_done) runs.members.push_back(run);
+  }
+  runs.is_finished = !runs.members.empty();
+  if (!runs.is_finished) runs.members = group.members;
+  runs.num_left_out = static_cast<int64_t>(group.members.size() - runs.members.size());
+  return runs;
+}
+
+TableCell cell_of(const RunSet& set, const TableRuns& runs, const std::string& name) {
+  std::vector<double> last, tenth, best;
+  for (const size_t run : runs.members) {
     const auto found = set.runs[run].curves.find(name);
     if (found == set.runs[run].curves.end()) continue;
     const auto end = end_of_curve(name, found->second);
@@ -95,7 +106,7 @@ std::vector<std::vector<std::string>> cells_of(const FinalTable& table,
   }
   for (size_t i = 0; i < table.groups.size(); ++i) {
     auto row = option_values(table.groups[i]);
-    row.push_back(std::to_string(table.groups[i].members.size()));
+    row.push_back(runs_text(table, i));
     for (const auto& curve : curves) {
       const auto found = table.rows[i].find(curve);
       for (const auto& quantity : kQuantities) {
@@ -105,7 +116,10 @@ std::vector<std::vector<std::string>> cells_of(const FinalTable& table,
           continue;
         }
         const auto& value = found->second.*quantity.member;
-        row.push_back(with_error(value.mean, value.std_error, plus_minus));
+        const auto n = found->second.num_seeds;
+        const bool has_all = n == static_cast<int64_t>(table.runs[i].members.size());
+        row.push_back(with_error(value.mean, value.std_error, plus_minus) +
+                      (has_all ? "" : " (n = " + std::to_string(n) + ")"));
       }
     }
     cells.push_back(std::move(row));
@@ -162,16 +176,17 @@ EndOfCurve end_of_curve(const std::string& name, const report::Curve& curve) {
 }
 
 FinalTable final_table(const RunSet& set, const std::vector<RunGroup>& groups) {
-  FinalTable table{groups, {}, {}};
+  FinalTable table{groups, {}, {}, {}};
   std::set<std::string> names;
   for (const auto& run : set.runs) {
     for (const auto& curve : run.curves) names.insert(curve.first);
   }
   table.curves.assign(names.begin(), names.end());
   for (const auto& group : groups) {
+    const auto& runs = table.runs.emplace_back(runs_of_row(set, group));
     auto& row = table.rows.emplace_back();
     for (const auto& name : table.curves) {
-      auto cell = cell_of(set, group, name);
+      auto cell = cell_of(set, runs, name);
       if (cell.num_seeds > 0) row[name] = cell;
     }
   }
@@ -187,6 +202,15 @@ std::vector<std::string> usual_curves(const FinalTable& table) {
   return list;
 }
 
+std::string runs_text(const FinalTable& table, size_t i) {
+  const auto& runs = table.runs[i];
+  const auto n = std::to_string(runs.members.size());
+  if (!runs.is_finished) return n + " (unfinished)";
+  return runs.num_left_out == 0
+             ? n
+             : n + " (" + std::to_string(runs.num_left_out) + " unfinished left out)";
+}
+
 std::string table_as_csv(const FinalTable& table) {
   std::string text;
   for (const auto& name : option_names(table)) text += csv_field(name) + ",";
@@ -195,7 +219,7 @@ std::string table_as_csv(const FinalTable& table) {
     for (const char* part : {"_mean", "_se", "_sd"})
       text += std::string(",") + quantity.name + part;
   }
-  text += "\n";
+  text += ",state\n";
   const auto number = [](double value) { return std::isnan(value) ? "" : number_text(value); };
   for (size_t i = 0; i < table.groups.size(); ++i) {
     for (const auto& [curve, cell] : table.rows[i]) {
@@ -206,7 +230,7 @@ std::string table_as_csv(const FinalTable& table) {
         for (const double part : {value.mean, value.std_error, value.sd})
           text += "," + number(part);
       }
-      text += "\n";
+      text += table.runs[i].is_finished ? ",finished\n" : ",unfinished\n";
     }
   }
   return text;

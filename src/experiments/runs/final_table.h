@@ -22,12 +22,22 @@ struct EndOfCurve {
 EndOfCurve end_of_curve(const std::string& name, const report::Curve& curve);
 
 struct TableCell {
-  int64_t num_seeds = 0;  // the seeds that have the curve
+  int64_t num_seeds = 0;  // the seeds of the row that have the curve
   report::MeanOfSeeds last, tenth, best;
+};
+
+// The runs that a row is made of. A run that has not finished is left out, since its numbers are not
+// those of the end of training; where no run of a group has finished, the row shows all of them as
+// far as they are, and says so.
+struct TableRuns {
+  std::vector<size_t> members;  // of RunSet::runs
+  bool is_finished = true;
+  int64_t num_left_out = 0;
 };
 
 struct FinalTable {
   std::vector<RunGroup> groups;
+  std::vector<TableRuns> runs;                         // one per group
   std::vector<std::string> curves;                     // names, sorted
   std::vector<std::map<std::string, TableCell>> rows;  // one per group, by curve
 };
@@ -36,12 +46,17 @@ FinalTable final_table(const RunSet& set, const std::vector<RunGroup>& groups);
 /// The curves that a table for a paper has when none are named, as far as the runs have them.
 std::vector<std::string> usual_curves(const FinalTable& table);
 
+/// "2", "2 (1 unfinished left out)", "1 (unfinished)": how many runs row `i` is made of.
+std::string runs_text(const FinalTable& table, size_t i);
+
 /// One row per group and curve: the options that tell the groups apart (one column "group" when
-/// there are none), curve, n, and last, tenth and best with _mean, _se and _sd. All curves.
+/// there are none), curve, n, last, tenth and best with _mean, _se and _sd, and state: "finished" or
+/// "unfinished". All curves.
 std::string table_as_csv(const FinalTable& table);
 
 /// One row per group; for each of `curves` the last value, the mean of the last tenth of training
-/// and the best value, each as mean ± standard error. Throws a misuse Error for a curve that no run
+/// and the best value, each as mean ± standard error, with " (n = 2)" where fewer seeds than the row
+/// has have the curve. Throws a misuse Error for a curve that no run
 /// has.
 std::string table_as_markdown(const FinalTable& table, const std::vector<std::string>& curves);
 /// The same as a tabular environment with the rules of the package booktabs.

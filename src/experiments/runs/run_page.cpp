@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/format.h"
 #include "core/names.h"
 #include "core/version.h"
-#include "experiments/runs/run_config.h"
 #include "report/band.h"
 #include "report/colors.h"
 #include "report/page.h"
@@ -25,8 +25,11 @@ constexpr int kPictureWidth = 900;
 constexpr size_t kMostSpectra = 12;
 constexpr size_t kSpectrumPoints = 400;
 
-// JSON has no number for "not a number".
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+// To nine digits, which is more than is shown. JSON has no number for "not a number".
+Json number_or_null(double value) {
+  constexpr int kDigits = 9;
+  return std::isfinite(value) ? Json(std::stod(rounded_text(value, kDigits))) : Json();
+}
 Json numbers_or_null(const std::vector<double>& values) {
   Json list = Json::array();
   for (const double value : values) list.push_back(number_or_null(value));
@@ -74,7 +77,7 @@ Settings shared_options(const std::vector<Settings>& all) {
 
 void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups) {
   std::vector<Settings> all;
-  for (const auto& run : set.runs) all.push_back(options_in(run.config));
+  for (const auto& run : set.runs) all.push_back(run.options);
   const auto shared = shared_options(all);
   data["options"] = shared;
   data["runs"] = Json::array();
@@ -82,7 +85,7 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
     const auto& run = set.runs[i];
     Json own = Json::object();
     for (const auto& [name, value] : all[i]) {
-      if (!shared.contains(name)) own[name] = value;
+      if (!shared.contains(name) && name != "out") own[name] = value;  // the folder says it
     }
     double epochs = 0;
     int64_t steps = 0;
@@ -101,13 +104,15 @@ void add_runs(Json& data, const RunSet& set, const std::vector<RunGroup>& groups
          {"is_done", run.is_done},
          {"steps", steps},
          {"epochs", epochs},
-         {"command", run.config.empty() ? "" : command_of(run.config)},
+         {"command", run.command},
          {"options", own}});
   }
 }
 
 Json table_data(const FinalTable& table) {
-  Json rows = Json::array();
+  Json rows = Json::array(), runs = Json::array();
+  for (size_t i = 0; i < table.groups.size(); ++i)
+    runs.push_back({{"n", table.runs[i].members.size()}, {"text", runs_text(table, i)}});
   for (const auto& row : table.rows) {
     Json cells = Json::object();
     for (const auto& [curve, cell] : row) {
@@ -118,7 +123,7 @@ Json table_data(const FinalTable& table) {
     }
     rows.push_back(std::move(cells));
   }
-  return {{"curves", table.curves}, {"usual", usual_curves(table)}, {"rows", rows}};
+  return {{"curves", table.curves}, {"usual", usual_curves(table)}, {"runs", runs}, {"rows", rows}};
 }
 
 Json pruning_data(const RunSet& set) {
@@ -156,6 +161,7 @@ Json claims_data(const std::vector<Claim>& claims) {
       const auto& e = check.effect;
       checks.push_back({{"with", check.with},
                         {"without", check.without},
+                        {"missing", missing_text(check)},
                         {"seeds", check.seeds},
                         {"values_with", check.values_with},
                         {"values_without", check.values_without},
@@ -184,8 +190,8 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
   for (const auto& group : groups) {
     std::map<std::string, std::vector<double>> values;
     for (const size_t run : group.members) {
-      for (const auto& [name, value] : set.runs[run].measured.items())
-        if (value.is_number()) values[name].push_back(value.get<double>());
+      for (const auto& [name, numbers] : set.runs[run].measured)
+        if (numbers.size() == 1) values[name].push_back(numbers[0]);
     }
     Json row = Json::object();
     for (const auto& [name, list] : values) {
@@ -198,19 +204,22 @@ Json measured_data(const RunSet& set, const std::vector<RunGroup>& groups) {
 
 // Densities of the Hessian's eigenvalues, of the first runs that have one.
 Json spectra_data(const RunSet& set) {
+  const std::string x_name = "hessian_density_x", y_name = "hessian_density_y";
   Json list = Json::array();
   for (const auto& run : set.runs) {
-    const auto x = run.measured.find("hessian_density_x"),
-               y = run.measured.find("hessian_density_y");
-    if (x == run.measured.end() || y == run.measured.end() || list.size() >= kMostSpectra) continue;
-    const auto xs = x->get<std::vector<double>>(), ys = y->get<std::vector<double>>();
-    if (xs.size() != ys.size()) continue;
-    Json some_x = Json::array(), some_y = Json::array();
-    for (const size_t i : report::thinned(ys, kSpectrumPoints)) {
-      some_x.push_back(xs[i]);
-      some_y.push_back(ys[i]);
+    for (const auto& [name, x] : run.measured) {
+      if (!name.starts_with(x_name) || list.size() >= kMostSpectra) continue;
+      const auto settings = name.substr(x_name.size());  // " (samples=64)"
+      const auto y = run.measured.find(y_name + settings);
+      if (y == run.measured.end() || y->second.size() != x.size()) continue;
+      const auto& heights = y->second;
+      Json some_x = Json::array(), some_y = Json::array();
+      for (const size_t i : report::thinned(heights, kSpectrumPoints)) {
+        some_x.push_back(x[i]);
+        some_y.push_back(heights[i]);
+      }
+      list.push_back({{"run", run.name + settings}, {"x", some_x}, {"y", some_y}});
     }
-    list.push_back({{"run", run.name}, {"x", some_x}, {"y", some_y}});
   }
   return list;
 }
@@ -242,9 +251,20 @@ Json pictures_data(const RunSet& set) {
 Json statements_data(const RunSet& set) {
   Json list = Json::array();
   for (const auto& found : set.statements) {
-    list.push_back({{"folder", found.folder},
-                    {"seeds", found.json.value("seeds", Json::array())},
-                    {"statements", found.json.value("statements", Json::array())}});
+    Json statements = Json::array();
+    for (const auto& s : found.statements) {
+      Json effects = Json::array();
+      for (const auto& e : s.effects) {
+        effects.push_back({{"name", e.name},
+                           {"mean", number_or_null(e.mean)},
+                           {"margin", number_or_null(e.margin)}});
+      }
+      statements.push_back({{"text", s.text},
+                            {"verdict", verdict_text(s.verdict)},
+                            {"numbers", s.numbers},
+                            {"effects", effects}});
+    }
+    list.push_back({{"folder", found.folder}, {"statements", statements}});
   }
   return list;
 }

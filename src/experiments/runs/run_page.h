@@ -22,7 +22,8 @@ inline constexpr size_t kPageBytes = 4'800'000;
 ///   groups    name, options, n, look (color, dark, dash)
 ///   grids     steps of curves, and epochs per step
 ///   curves    by name: bands (group, n, grid, mean, sd) and seeds (run, grid, values)
-///   table     final_table(): by curve and group, [mean, standard error, s.d.] of last, tenth, best
+///   table     final_table(): by curve and group, [mean, standard error, s.d.] of last, tenth, best,
+///             and n; runs: n and its text for each row
 ///   pruning, claims, statements, measured, spectra, pictures, skipped
 nlohmann::ordered_json page_data(const RunSet& set, const std::vector<RunGroup>& groups,
                                  size_t most_bytes = kPageBytes);

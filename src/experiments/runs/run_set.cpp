@@ -1,8 +1,12 @@
 #include "experiments/runs/run_set.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -102,20 +106,73 @@ Search::Found search(const std::vector<std::string>& folders, std::vector<Skippe
   return all.found();
 }
 
-// The newest measure-STEP.json of the default settings.
-Json measured_in(const std::string& folder) {
-  int64_t newest = -1;
+// "measure-40-rho=0.1.json": the step, and the settings that are not the default ones.
+struct MeasureFile {
+  int64_t step = -1;
+  std::string settings;  // "rho=0.1"
+};
+MeasureFile measure_file(const std::string& name) {
+  const std::string_view head = "measure-", tail = ".json";
+  if (!name.starts_with(head) || !name.ends_with(tail)) return {};
+  const auto middle = name.substr(head.size(), name.size() - head.size() - tail.size());
+  MeasureFile file;
+  const auto* end = middle.data() + middle.size();
+  const auto [rest, error] = std::from_chars(middle.data(), end, file.step);
+  if (error != std::errc{} || (rest != end && *rest != '-')) return {};
+  if (rest != end) file.settings = std::string(rest + 1, end);
+  return file;
+}
+
+// What `unlazy measure` wrote of the newest step. Numbers of other settings than the default ones
+// have these in their names.
+std::map<std::string, std::vector<double>> measured_in(const std::string& folder) {
+  std::map<std::string, std::string> newest;  // settings to file
+  int64_t step = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto name = entry.path().filename().string();
-    if (!name.starts_with("measure-") || !name.ends_with(".json")) continue;
-    const auto step = name.substr(8, name.size() - 13);
-    if (!step.empty() && step.size() < 18 && std::ranges::all_of(step, ::isdigit))
-      newest = std::max<int64_t>(newest, std::stoll(step));
+    const auto file = measure_file(entry.path().filename().string());
+    if (file.step < step) continue;
+    if (file.step > step) newest.clear();
+    step = file.step;
+    newest[file.settings] = entry.path().string();
   }
-  if (newest < 0) return Json::object();
-  const auto file = folder + "/measure-" + std::to_string(newest) + ".json";
-  return read_json_file(file).value("values", Json::object());
+  std::map<std::string, std::vector<double>> all;
+  for (const auto& [settings, path] : newest) {
+    const Json values = read_json_file(path).value("values", Json::object());
+    for (const auto& [name, value] : values.items()) {
+      const auto numbers = value.is_array() ? value : Json::array({value});
+      if (std::ranges::all_of(numbers, [](const Json& number) { return number.is_number(); }))
+        all[settings.empty() ? name : name + " (" + settings + ")"] =
+            numbers.get<std::vector<double>>();
+    }
+  }
+  return all;
+}
+
+// null where there is no number.
+double number_of(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  const bool is_there = found != json.end() && found->is_number();
+  return is_there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<Statement> read_statements(const std::string& folder) {
+  std::vector<Statement> list;
+  const auto json = read_json_file(folder + "/statements.json");
+  for (const auto& one : json.value("statements", Json::array())) {
+    Statement statement{.text = one.at("text"),
+                        .numbers = one.at("numbers"),
+                        .effects = {},
+                        .verdict = verdict_called(one.at("verdict").get<std::string>())};
+    for (const auto& effect : one.value("effects", Json::array())) {
+      auto& added = statement.effects.emplace_back();
+      added.name = effect.at("name");
+      added.mean = number_of(effect, "mean");
+      added.margin = number_of(effect, "margin");
+    }
+    list.push_back(std::move(statement));
+  }
+  return list;
 }
 
 std::vector<std::string> pictures_in(const std::string& folder) {
@@ -187,15 +244,16 @@ FoundRun read_run(const std::string& folder) {
   run.folder = folder;
   run.name = end_of_path(folder, 1);
   run.is_done = train::RunDir::is_done(folder);
-  run.config = Json::object();
   if (is_there(folder + "/config.json")) {
-    run.config = read_json_file(folder + "/config.json");
-    run.member = {settings_in(run.config), seed_in(run.config)};
+    const auto config = read_json_file(folder + "/config.json");
+    run.options = options_in(config);
+    run.command = command_of(config);
+    run.member = {settings_in(config), seed_in(config)};
     // A linearised run has the options of the run that it is compared with.
-    const auto command = run.config.value("command", "train");
+    const auto command = config.value("command", "train");
     run.member.settings["linearised"] = command == "train" ? "false" : "true";
     set_rate_of_comparison(run);
-    run.num_steps = run.config.value("about", Json::object()).value("steps", int64_t{0});
+    run.num_steps = config.value("about", Json::object()).value("steps", int64_t{0});
   } else {
     run.member.settings["run"] = folder;
   }
@@ -228,8 +286,7 @@ RunSet find_runs(const std::vector<std::string>& folders) {
     attempt(folder, [&] { set.curves.push_back(read_found_curve(folder)); });
   for (const auto& folder : found.statements) {
     attempt(folder, [&] {
-      set.statements.push_back(
-          {folder, read_json_file(folder + "/statements.json"), pictures_in(folder)});
+      set.statements.push_back({folder, read_statements(folder), pictures_in(folder)});
     });
   }
   name_runs(set.runs);

@@ -5,25 +5,27 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "experiments/pruning/curve.h"
 #include "experiments/runs/run_groups.h"
+#include "experiments/statement.h"
 #include "report/metrics.h"
 
 namespace unlazy::experiments {
 
 struct FoundRun {
-  std::string folder;             // as it was given, or below what was given
-  std::string name;               // the last parts of the folder, as many as tell the runs apart
-  nlohmann::ordered_json config;  // config.json; empty for a folder that lacks one
-  int64_t num_steps = 0;          // to be taken; 0: the configuration does not say
+  std::string folder;     // as it was given, or below what was given
+  std::string name;       // the last parts of the folder, as many as tell the runs apart
+  Settings options;       // all of config.json; empty for a folder that lacks one
+  std::string command;    // that would make it again; empty without config.json
+  int64_t num_steps = 0;  // to be taken; 0: the configuration does not say
   bool is_done = false;
   GroupMember member;     // what it is grouped by; a run without config.json is a group of its own
   report::Curves curves;  // metrics.csv
-  nlohmann::ordered_json measured;    // "values" of the measure-STEP.json of the last step
+  // Numbers of `unlazy measure` at the last step measured: "sharpness", "sharpness (rho=0.1)".
+  std::map<std::string, std::vector<double>> measured;
   std::vector<std::string> pictures;  // files RUN/figures/*.png
 };
 
@@ -37,7 +39,7 @@ struct FoundCurve {
 /// statements.json of `unlazy compare`.
 struct FoundStatements {
   std::string folder;
-  nlohmann::ordered_json json;
+  std::vector<Statement> statements;
   std::vector<std::string> pictures;  // files FOLDER/figures/*.png
 };
 

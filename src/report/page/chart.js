@@ -33,7 +33,9 @@ class Axis {
     [this.isLog, this.from, this.to] = [isLog, from, to];
     const of = (value) => isLog ? Math.log10(value) : value;
     let [start, end] = [of(low), of(high)];
-    const margin = start === end ? (isLog ? 0.3 : Math.abs(start) * 0.1 || 0.5) : room * (end - start);
+    // Values that only rounding tells apart are one value.
+    const isOneValue = end - start <= 1e-9 * Math.max(Math.abs(start), Math.abs(end));
+    const margin = isOneValue ? (isLog ? 0.3 : Math.abs(start) * 0.1 || 0.5) : room * (end - start);
     [this.start, this.end] = [start - margin, end + margin];
   }
   place(value) {
@@ -98,7 +100,7 @@ class Chart {
 
   draw() {
     const width = this.width = this.root.clientWidth || 560;
-    const left = 62, right = width - 10, top = 10, bottom = this.height - 42;
+    const left = 62, right = width - 16, top = 10, bottom = this.height - 42;
     const lines = this.series.map((s) => s.line || s.y), spreads = this.series.map((s) => s.spread || s.sd);
     const edges = lines.flatMap((y, i) => !spreads[i] ? [y] : [-1, 1].map((sign) => Array.from(y, (value, k) => value + sign * spreads[i][k])));
     this.x = new Axis(this.series.map((s) => s.x), this.isLogX, left, right, 0);
@@ -155,15 +157,16 @@ class Chart {
   point(left) {
     if (this.x.isEmpty || this.y.isEmpty) return;
     const wanted = this.x.value(Math.min(Math.max(left, this.x.from), this.x.to));
-    const found = this.series.filter((s) => s.x.length > 0).map((series) => {
-      const i = nearestPlace(series.x, wanted);
+    const found = this.series.map((series) => {
+      let i = nearestPlace(series.x, wanted);
+      while (i < series.x.length && !Number.isFinite(this.x.place(series.x[i]))) ++i;  // 0 on a logarithmic axis
       return {series, i, x: series.x[i], y: series.y[i]};
-    });
+    }).filter(({series, i}) => i < series.x.length);
     if (found.length === 0) return;
     const distance = (x) => Math.abs(this.x.place(x) - this.x.place(wanted));
     const x = found.reduce((best, next) => distance(next.x) < distance(best.x) ? next : best).x;
     // A curve that has no point near is not spoken of.
-    const near = found.filter((f) => Math.abs(this.x.place(f.x) - this.x.place(x)) < 12 && Number.isFinite(f.y));
+    const near = found.filter((f) => Math.abs(this.x.place(f.x) - this.x.place(x)) < 12);
     this.pointed = x;
     this.mark(x, near);
     this.tell(x, near);
@@ -180,7 +183,7 @@ class Chart {
     const kMost = 14;
     const rows = near.slice(0, kMost).map(({series, i, x: own, y}) => element("tr", {"data-name": series.name},
       element("td", {}, sampleOf(series.look)), element("td", {}, series.name),
-      element("td", {class: "number"}, rounded(y) + (series.sd ? ` ± ${rounded(series.sd[i], 2)}` : "")),
+      element("td", {class: "number"}, rounded(y) + (series.sd && Number.isFinite(y) ? ` ± ${rounded(series.sd[i], 2)}` : "")),
       element("td", {class: "soft"}, (own === x ? "" : `at ${rounded(own, 6)} `) + (series.n > 1 ? `n = ${series.n}` : ""))));
     const more = near.length > kMost ? [element("div", {class: "soft"}, `and ${near.length - kMost} more`)] : [];
     this.values.replaceChildren(element("div", {}, `${this.xLabel} ${rounded(x, 6)}`), element("table", {}, element("tbody", {}, rows)), ...more);

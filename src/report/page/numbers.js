@@ -33,7 +33,11 @@ function ticksOf(low, high, isLog, count) {
     const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
     const first = Math.ceil(low / step - 1e-9), ticks = [];
-    for (let i = first; i * step <= high + 1e-9 * step; ++i) ticks.push(Number((i * step).toPrecision(12)));
+    // Counted, since first + 1 may be first where an axis is narrower than its numbers are exact.
+    for (let k = 0; k <= 50 && (first + k) * step <= high + 1e-9 * step; ++k) {
+      const tick = Number(((first + k) * step).toPrecision(12));
+      if (tick !== ticks.at(-1)) ticks.push(tick);
+    }
     return ticks;
   }
   const decades = Math.log10(high / low), every = Math.max(1, Math.ceil(decades / count));

@@ -3,7 +3,14 @@
 // A cell: {text, value}: `value` is what it is sorted by (a number, or text).
 const cell = (text, value = text) => ({text, value});
 const numberCell = (value) => ({text: rounded(value), value, isNumber: true});
+const countCell = (value) => ({text: String(value), value, isNumber: true});
 const errorCell = ([mean, error]) => ({text: withError(mean, error), value: mean, isNumber: true});
+// The `kind` of numbers over seeds ({n, last, ..}), with n where it is not that of the row.
+function cellOfSeeds(numbers, kind, rowN) {
+  if (!numbers) return emptyCell();
+  const made = errorCell(numbers[kind]);
+  return numbers.n === rowN ? made : {...made, text: `${made.text} (n = ${numbers.n})`};
+}
 const emptyCell = () => ({text: "–", value: null, isNumber: true});
 
 // Numbers before words, and what is missing last in both directions.
@@ -20,9 +27,9 @@ function compareCells(a, b, sign) {
 function sortableTable(head, rows, {most = 60, id = null} = {}) {
   const body = element("tbody");
   const titles = head.map((title, i) => element("th", {scope: "col", class: rows[0]?.[i].isNumber ? "number" : false},
-    element("button", {type: "button", click: () => sort(i)}, title)));
+    element("button", {type: "button", click: () => sort(i)}, title.replaceAll("_", "_\u200b"))));  // long names may break there
   const made = rows.map((cells) => ({cells, row: element("tr", {}, cells.map((one) =>
-    element("td", {class: one.isNumber ? "number" : "wide"}, one.text)))}));
+    element("td", {class: one.isNumber ? "number" : one.text.length > 24 ? "long" : "wide"}, one.text)))}));
   let isFolded = rows.length > most;
   const more = element("button", {type: "button", class: "more", click: () => { isFolded = false; fold(); }});
   const fold = () => {

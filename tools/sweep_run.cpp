@@ -1,0 +1,48 @@
+#include <csignal>
+#include <iostream>
+
+#include "core/error.h"
+#include "progress_line.h"
+#include "sweep.h"
+#include "sweep/options.h"
+
+namespace unlazy::tools {
+
+int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>& points,
+              const SweepBase& base, const sweep::RunnerOptions& options) {
+  const Interrupt interrupt({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
+  ProgressLine line;
+  sweep::RunnerHooks hooks;
+  const auto threads = sweep::threads_a_job(options.jobs);
+  hooks.arguments = [&](const sweep::Point& point) {
+    return base.call(point, folder.run(point.name), options.gpus.empty() ? threads : 0);
+  };
+  hooks.on_line = [&](const std::string& text) {
+    line.clear();
+    std::cout << text << std::endl;
+  };
+  hooks.on_status = [&](const std::string& text) { line.show(text); };
+  hooks.signal = [&] { return interrupt.signal(); };
+  const auto summary = sweep::run_points(folder, points, options, hooks);
+  line.clear();
+  const auto total = points.size();
+  if (interrupt.signal() != 0) {
+    std::cerr << "unlazy: interrupted; " << summary.done << " of " << total
+              << " points are done. The same command continues\n";
+    return 128 + interrupt.signal();
+  }
+  UNLAZY_CHECK(summary.failed.empty(), "sweep: ", summary.failed.size(), " of ", total,
+               " points failed: ", join(summary.failed, " "), "\nWhat they printed is in ",
+               folder.logs(), ". --retry-failed tries them again");
+  UNLAZY_CHECK(summary.open.empty() || summary.is_held, "sweep: ", summary.open.size(), " of ",
+               total, " points were killed; the same command continues with them");
+  std::cout << "done: " << folder.path() << " (" << summary.done << " of " << total << " points)\n";
+  return 0;
+}
+
+std::vector<std::string> gpus_for(const SweepBase& base) {
+  return !base.has("device") || base.value("device") == "cpu" ? std::vector<std::string>()
+                                                              : sweep::visible_gpus();
+}
+
+}  // namespace unlazy::tools
