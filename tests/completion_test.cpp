@@ -97,7 +97,8 @@ TEST_F(CompletionInBash, OffersWhatIsBelowACommand) {
 }
 
 TEST_F(CompletionInBash, OffersPresetsAndMeasurements) {
-  EXPECT_EQ(offers({"unlazy", "synthetic", "--preset", "fig2"}), (Words{"fig2", "fig2-100k"}));
+  EXPECT_EQ(offers({"unlazy", "synthetic", "--preset", "fig2"}),
+            (Words{"fig2", "fig2-100k", "fig2-noise"}));
   EXPECT_EQ(offers({"unlazy", "train", "--measure", "ntk"}), (Words{"ntk-trace", "ntk-change"}));
   EXPECT_EQ(offers({"unlazy", "measure", "--measure", "test,first"}), (Words{"test,first-layer"}));
 }

@@ -125,7 +125,7 @@ TEST(Landscape, PlaneIsTheNetworkMovedByHand) {
   ASSERT_EQ(slice.loss.size(), 25u);
   EXPECT_EQ(slice.loss[12], here) << "the middle";
   const at::NoGradGuard no_grad;
-  parameters.values().add_(first * 0.5 - second);  // column 3 of row 0
+  parameters.values().add_(first * 0.25 - second * 0.5);  // column 3 of row 0
   EXPECT_NEAR(net.loss(net.subject.train), slice.loss[3], 1e-5);
   EXPECT_GT(std::abs(slice.loss[3] - slice.loss[15]), 1e-3) << "the axes differ";
 }
