@@ -214,7 +214,7 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   }
   EXPECT_TRUE(fs::exists(out + "/figures/test.gp"));
   // Norms of several seeds are drawn as a part of their start.
-  EXPECT_NE(read_file(out + "/figures/test.gp").find("|{/:Bold W}(0)|_F"), std::string::npos);
+  EXPECT_NE(read_file(out + "/figures/test.gp").find("‖{/:Bold W}(0)‖_F"), std::string::npos);
   const auto table = read_file(out + "/figures/test.csv");
   const auto row = table.find("\n\"Norm of the first-layer weights\",");
   ASSERT_NE(row, std::string::npos);
