@@ -38,8 +38,7 @@ struct SmallRun {
   }
   std::vector<at::Tensor> buffers() {
     std::vector<at::Tensor> list;
-    for (const auto& buffer : experiment.model().module().buffers())
-      list.push_back(buffer.clone());
+    for (const auto& buffer : experiment.model().module().buffers()) list.push_back(buffer.clone());
     return list;
   }
   train::Experiment experiment;
@@ -70,8 +69,8 @@ TEST(MeasuredStatistics, CollectsTheStatisticsOfTheBatches) {
   const at::NoGradGuard no_grad;
   const auto output = at::conv2d(images, find("conv1.weight"), {}, 1, 1);
   EXPECT_TRUE(at::allclose(find("bn1.running_mean"), output.mean({0, 2, 3}), 1e-3, 1e-4));
-  EXPECT_TRUE(at::allclose(find("bn1.running_var"), output.var({0, 2, 3}, /*unbiased=*/true), 1e-3,
-                           1e-4));
+  EXPECT_TRUE(
+      at::allclose(find("bn1.running_var"), output.var({0, 2, 3}, /*unbiased=*/true), 1e-3, 1e-4));
 }
 
 TEST(MeasuredStatistics, ASingleSampleLeftOverJoinsTheBatchBefore) {
