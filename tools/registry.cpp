@@ -4,7 +4,7 @@
 namespace unlazy::tools {
 
 MakeCommand make_train, make_synthetic, make_compare, make_prune, make_measure, make_landscape,
-    make_reproduce, make_data, make_report, make_bench, make_info, make_completion;
+    make_reproduce, make_data, make_report, make_bench, make_info, make_model, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
@@ -21,6 +21,7 @@ const Registry<MakeCommand>& commands() {
            make_compare},
           {"reproduce", "redraw a figure of the paper", make_reproduce},
           {"data", "look at, export or pack a data set", make_data},
+          {"model", "look at a network from Python, or check it against Python", make_model},
           {"report", "a table of runs, and their curves", make_report},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
