@@ -118,12 +118,12 @@ at::Tensor fused(const std::vector<c10::IValue>& arguments, const at::Tensor& re
   const auto& x = arguments[0].toTensor();
   // The graph counts the batches itself.
   const BatchNormTensors norm{arguments[1].toTensor(),
-                        arguments[2].toTensor(),
-                        arguments[3].toTensor(),
-                        arguments[4].toTensor(),
-                        {},
-                        arguments[6].toDouble(),
-                        arguments[7].toDouble()};
+                              arguments[2].toTensor(),
+                              arguments[3].toTensor(),
+                              arguments[4].toTensor(),
+                              {},
+                              arguments[6].toDouble(),
+                              arguments[7].toDouble()};
   const bool is_training = arguments[5].toBool();
   // One pixel an image lies in both orders; there, and where no layer is in channels_last, the
   // numbers are Python's to the last bit.

@@ -1,15 +1,15 @@
 // From torch.export's JSON to a Program: names become slots, targets become operators, arguments
 // become a template. Everything is checked here that can be checked before the first run.
-#include <ATen/ScalarOps.h>
 #include <ATen/core/jit_type.h>
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
 #include "models/exported/chains.h"
+#include "models/exported/literals.h"
+#include "models/exported/operator_lookup.h"
 #include "models/exported/operators.h"
 #include "models/exported/program.h"
 #include "models/exported/schema.h"
@@ -20,104 +20,8 @@ namespace {
 using c10::IValue;
 using Json = nlohmann::json;
 
-// No value of a network for images is larger, and no size.
+// No value of a network for images is larger.
 constexpr double kMaxElements = 1e11;
-
-// Operators of another name that give the same values: a view of memory in channels_last order may
-// not exist, a reshape always does.
-const std::map<std::string, std::string> kSame = {
-    {"aten::view", "aten::reshape"},
-    {"aten::_unsafe_view", "aten::reshape"},
-    {"aten::_unsafe_index.Tensor", "aten::index.Tensor"}};
-
-// Why an operator of ATen is not run, although it is there.
-const std::map<std::string, std::string> kRefused = {
-    {"aten::from_file", "it reads and makes files"},
-    {"aten::as_strided", "its result depends on the order in memory, which training changes"},
-    {"aten::as_strided_", "its result depends on the order in memory, which training changes"},
-    {"aten::set_", "it replaces memory"},
-    {"aten::resize_", "it replaces memory"}};
-
-struct OperatorName {
-  std::string name, overload;
-  std::string text() const { return overload.empty() ? name : name + "." + overload; }
-};
-
-// "torch.ops.aten.add_.Tensor" -> aten::add_, Tensor; nothing for other targets.
-std::optional<OperatorName> operator_name(const std::string& target) {
-  constexpr std::string_view kPrefix = "torch.ops.";
-  if (!target.starts_with(kPrefix)) return {};
-  const auto rest = target.substr(kPrefix.size());
-  const auto first = rest.find('.'), last = rest.rfind('.');
-  if (first == std::string::npos) return {};
-  const auto name =
-      rest.substr(0, first) +
-      "::" + (first == last ? rest.substr(first + 1) : rest.substr(first + 1, last - first - 1));
-  const auto overload = first == last ? std::string() : rest.substr(last + 1);
-  return OperatorName{name, overload == "default" ? "" : overload};
-}
-
-// Type of an argument: inside its "may be None".
-c10::TypePtr plain_type(const c10::TypePtr& type) {
-  const auto optional = type->cast<c10::OptionalType>();
-  return optional ? optional->getElementType() : type;
-}
-bool is_kind(const c10::TypePtr& type, c10::TypeKind kind) { return type->kind() == kind; }
-bool is_list_of(const c10::TypePtr& type, c10::TypeKind kind) {
-  const auto list = type->cast<c10::ListType>();
-  return list && is_kind(plain_type(list->getElementType()), kind);
-}
-
-at::Tensor number_tensor(const IValue& number) {
-  auto tensor = c10::scalar_to_tensor(number.toScalar());
-  tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
-  return tensor;
-}
-
-double float_of(const Json& value) {
-  if (value.is_string()) {
-    const auto& word = value.get_ref<const std::string&>();
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    if (word == "Infinity") return kInfinity;
-    if (word == "-Infinity") return -kInfinity;
-    UNLAZY_CHECK(word == "NaN", "'", word, "' is no number");
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  return value.get<double>();
-}
-
-template <class T>
-c10::List<T> list_of(const Json& values) {
-  c10::List<T> list;
-  for (const auto& value : values.get_ref<const Json::array_t&>()) list.push_back(value.get<T>());
-  return list;
-}
-
-// A constant in the form that the operator's argument has.
-IValue in_form(IValue value, const c10::Argument& argument) {
-  const auto type = plain_type(argument.type());
-  const bool is_number = value.isInt() || value.isDouble() || value.isBool();
-  if (is_number && is_kind(type, c10::TypeKind::TensorType)) return number_tensor(value);
-  if (value.isInt() && is_kind(type, c10::TypeKind::FloatType))
-    return static_cast<double>(value.toInt());
-  if (value.isInt() && is_list_of(type, c10::TypeKind::IntType))
-    return c10::List<int64_t>(std::vector<int64_t>(
-        static_cast<size_t>(std::clamp(argument.N().value_or(1), 1, 8)), value.toInt()));
-  if (value.isIntList() && is_list_of(type, c10::TypeKind::FloatType)) {
-    c10::List<double> list;
-    for (const int64_t number : value.toIntVector()) list.push_back(static_cast<double>(number));
-    return list;
-  }
-  return value;
-}
-
-bool fits(const IValue& value, const c10::Argument& argument) {
-  if (value.isBool() && is_kind(plain_type(argument.type()), c10::TypeKind::NumberType))
-    return true;
-  if (value.isList() && value.toListRef().empty())
-    return is_kind(plain_type(argument.type()), c10::TypeKind::ListType);
-  return value.type()->isSubtypeOf(*argument.type());
-}
 
 bool fits(Fill::Kind kind, bool is_tensor, const c10::Argument& argument) {
   const auto type = plain_type(argument.type());
@@ -225,13 +129,8 @@ class ProgramReader {
 
   void literal_input(const Json& spec) {
     const auto& value = spec.at("value");
-    const auto& kind = kind_of(value);
-    IValue literal;
-    if (kind == "as_int") literal = value_of(value).get<int64_t>();
-    if (kind == "as_float") literal = float_of(value_of(value));
-    if (kind == "as_bool") literal = value_of(value).get<bool>();
-    if (kind == "as_string") literal = value_of(value).get<std::string>();
-    program_.inputs_.literals.emplace_back(define(name_in(spec)), literal);
+    const auto literal = literal_of(kind_of(value), value_of(value));
+    program_.inputs_.literals.emplace_back(define(name_in(spec)), literal.value_or(IValue()));
   }
 
   void images(const Json& values) {
@@ -291,30 +190,11 @@ class ProgramReader {
   }
 
   bool find_operator(Node& node) {
-    auto name = operator_name(node.target);
-    if (!name) {
-      problem("the operator " + node.target);
-      return false;
-    }
-    const auto same = kSame.find(name->text());
-    if (same != kSame.end()) name = operator_name("torch.ops.aten." + same->second.substr(6));
-    node.target = name->text();
-    node.name = node.target;
-    if (name->name.starts_with("higher_order::")) {
-      problem("control flow or another graph within the graph: " + node.target);
-      return false;
-    }
-    const auto refused = kRefused.find(name->name);
-    if (refused != kRefused.end()) {
-      problem("the operator " + node.target + ": " + refused->second);
-      return false;
-    }
-    node.op = c10::Dispatcher::singleton().findSchema({name->name, name->overload});
-    if (!node.op || !name->name.starts_with("aten::")) {
-      problem("the operator " + node.target + ": LibTorch has none of that name");
-      return false;
-    }
-    return true;
+    const auto found = look_up(node.target);
+    node.target = node.name = found.name;
+    node.op = found.op;
+    if (!found.problem.empty()) problem(found.problem);
+    return found.problem.empty();
   }
 
   void arguments(Node& node, const Json& inputs) {
@@ -371,40 +251,12 @@ class ProgramReader {
   }
 
   IValue literal(Node& node, size_t index, const std::string& kind, const Json& value) {
-    if (kind == "as_none" || kind == "as_optional_tensor") return {};
-    if (kind == "as_int") return value.get<int64_t>();
-    if (kind == "as_float") return float_of(value);
-    if (kind == "as_bool") return value.get<bool>();
-    if (kind == "as_string") return value.get<std::string>();
-    if (kind == "as_ints") {
-      for (const auto& number : value)
-        UNLAZY_CHECK(std::abs(number.get<double>()) <= kMaxElements, "a size of ", number.dump());
-      return list_of<int64_t>(value);
-    }
-    if (kind == "as_floats") {
-      c10::List<double> list;
-      for (const auto& number : value) list.push_back(float_of(number));
-      return list;
-    }
-    if (kind == "as_bools") return list_of<bool>(value);
-    if (kind == "as_strings") return list_of<std::string>(value);
-    if (kind == "as_sym_int") return value.at("as_int").get<int64_t>();
-    if (kind == "as_sym_float") return float_of(value.at("as_float"));
-    if (kind == "as_sym_bool") return value.at("as_bool").get<bool>();
-    if (kind == "as_scalar_type") {
-      const auto type = scalar_type(value.get<int64_t>());
-      if (type == c10::kFloat) node.dtypes.push_back(index);
-      return static_cast<int64_t>(type);
-    }
-    if (kind == "as_memory_format")
-      return static_cast<int64_t>(memory_format(value.get<int64_t>()));
-    if (kind == "as_layout") return static_cast<int64_t>(layout(value.get<int64_t>()));
-    if (kind == "as_device") {
-      node.devices.push_back(index);
-      return c10::Device(c10::kCPU);
-    }
-    problem("an argument of the kind " + kind + " of " + node.target);
-    return {};
+    if (kind == "as_device") node.devices.push_back(index);
+    const auto constant = literal_of(kind, value);
+    if (!constant) problem("an argument of the kind " + kind + " of " + node.target);
+    if (kind == "as_scalar_type" && constant->toInt() == static_cast<int64_t>(c10::kFloat))
+      node.dtypes.push_back(index);
+    return constant.value_or(IValue());
   }
 
   void tensors(Node& node, size_t index, const Json& list, const c10::Argument* wanted) {

@@ -25,21 +25,11 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "linearise/layers.h"
+#include "linearise/piece.h"
 #include "linearise/row_products.h"
 
 namespace unlazy::linearise {
 namespace {
-
-// Output channels [begin, end) of the layers' parameters that one backward pass serves.
-struct Piece {
-  Use use;
-  int64_t begin = 0, end = 0;
-  int64_t row_size = 0;  // derivatives a row of J
-  // [n, S, channels] at the layer's output, S its places, for each batch of n samples and each of
-  // its K outputs: as the backward passes leave them, channels last, without a copy.
-  std::vector<std::vector<at::Tensor>> derivatives;
-  at::Tensor inputs;  // [N + M, ...] of the layer
-};
 
 class Assembly {
  public:
@@ -257,12 +247,10 @@ class Assembly {
         for (size_t i = 0; i < pass.size(); ++i) {
           auto& piece = pass[i];
           if (k == 0) piece.derivatives.emplace_back();
-          const int64_t channels = piece.end - piece.begin;
-          const int64_t dim = piece.use.channel_dim;
-          auto part = found[i].narrow(dim, piece.begin, channels).movedim(dim, -1);
+          auto part = channels_of(piece, found[i]);
           // A part of the channels must not hold the memory of all.
-          if (channels < found[i].size(dim)) part = part.clone(at::MemoryFormat::Contiguous);
-          piece.derivatives.back().push_back(part.reshape({outputs.size(0), -1, channels}));
+          if (part.numel() < found[i].numel()) part = part.clone(at::MemoryFormat::Contiguous);
+          piece.derivatives.back().push_back(part.reshape({outputs.size(0), -1, part.size(-1)}));
         }
       }
     }
@@ -297,18 +285,16 @@ class Assembly {
         return add_vector(
             for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.sum(1); }));
       case Role::kScale: {
-        const int64_t dim = piece.use.channel_dim;
-        const auto x =
-            piece.inputs.narrow(dim, piece.begin, piece.end - piece.begin).movedim(dim, -1);
+        const auto x = channels_of(piece, piece.inputs);
         return add_vector(for_outputs(piece, [&](const at::Tensor& d, int64_t first) {
           return (d * x.narrow(0, first, d.size(0)).reshape(d.sizes())).sum(1);
         }));
       }
       case Role::kLinearWeight:
-        if (free.defined() || piece.inputs.dim() == 3) return add_by_channels(piece);
+        if (free.defined() || piece.inputs.size(1) > 1) return add_by_channels(piece);
         return sum_->add_product(
             for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.flatten(1); }),
-            piece.inputs, piece.use.factor);
+            piece.inputs.flatten(1), piece.use.factor);
       case Role::kConvolutionWeight:
         return add_by_channels(piece);
     }
@@ -343,9 +329,7 @@ class Assembly {
         for (int64_t first = 0; first < batch_size; first += block) {
           const int64_t size = std::min(block, batch_size - first);
           const auto part = piece.inputs.narrow(0, start + first, size);
-          const auto seen = !is_linear        ? patches(part, use)
-                            : part.dim() == 3 ? part
-                                              : part.unsqueeze(1);
+          const auto seen = is_linear ? part : patches(part, use);
           for (int64_t k = 0; k < num_outputs_; ++k) {
             const auto left =
                 batch[static_cast<size_t>(k)].narrow(0, first, size).narrow(2, begin, count);

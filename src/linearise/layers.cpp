@@ -158,8 +158,8 @@ class Finder {
     const int64_t places = places_of(n, input_edge, output[0].expect_int());
     if (places == 0) return false;
     if (!n.next_edge(weight_edge).is_valid()) return true;
-    auto input = saved.unpack().detach();
-    if (places > 1) input = input.view({num_samples_, places, input.size(1)});
+    const auto rows = saved.unpack().detach();
+    const auto input = rows.reshape({num_samples_, places, rows.size(1)});
     add(n.next_edge(weight_edge), true, {.role = Role::kLinearWeight, .layer = &n, .input = input});
     return true;
   }

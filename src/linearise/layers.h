@@ -27,7 +27,7 @@ struct Use {
   Role role = Role::kShift;
   double factor = 1;  // the layer sees factor * parameter
   torch::autograd::Node* layer = nullptr;
-  // [N, C, H, W], or of a linear layer [N, C] or [N, places, C]; of kScale: normalised, in the shape
+  // [N, C, H, W], or of a linear layer [N, places, C]; of kScale: normalised, in the shape
   // of the output
   at::Tensor input;
   int64_t channel_dim = 1;                                 // of the layer's output; -1 in LayerNorm
