@@ -13,6 +13,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "command.h"
 #include "core/error.h"
@@ -191,6 +192,7 @@ class ModelCommand : public Command {
   int info(const models::ExportedNetwork& network) const {
     const auto& program = network.program;
     int64_t count = 0;
+    std::set<const void*> seen;
     std::cout << "file      " << network.path << ", SHA-1 " << models::file_sha1(network.path)
               << ", PyTorch " << network.torch_version << "\n"
               << "input     " << shape_text(program.inputs().shape) << "\n"
@@ -206,10 +208,14 @@ class ModelCommand : public Command {
     std::cout << "\nparameters and buffers\n";
     for (const auto& name : network.order) {
       const auto& tensor = network.weights.at(name);
-      if (tensor.requires_grad) count += tensor.value.numel();
+      const bool is_new = seen.insert(tensor.value.unsafeGetTensorImpl()).second;  // or it is tied
+      if (tensor.requires_grad && is_new) count += tensor.value.numel();
       std::cout << "  " << std::left << std::setw(44) << name << " " << std::setw(18)
                 << shape_text(tensor.value.sizes().vec())
-                << (tensor.requires_grad ? "" : " fixed or buffer") << "\n";
+                << (!tensor.requires_grad ? " fixed or buffer"
+                    : is_new              ? ""
+                                          : " tied")
+                << "\n";
     }
     std::cout << "  " << count << " parameters are trained\n\noperators\n";
     std::map<std::string, int64_t> operators;

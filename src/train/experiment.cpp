@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -266,8 +267,19 @@ measure::Subject Experiment::subject() {
 
 std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::map<std::string, at::Tensor> of_segment;
   for (const auto& segment : parameters_->segments()) {
     tensors.emplace_back(segment.name, optim::FlatParameters::view(parameters_->values(), segment));
+    of_segment[segment.name] = tensors.back().second;
+  }
+  // Tied parameters stand under each of their names, as in Python.
+  std::map<const c10::TensorImpl*, at::Tensor> seen;
+  for (const auto& item : model_->module().named_parameters()) {
+    auto& first = seen[item.value().unsafeGetTensorImpl()];
+    if (first.defined())
+      tensors.emplace_back(item.key(), first);
+    else
+      first = of_segment.at(item.key());
   }
   for (const auto& item : model_->module().named_buffers())
     tensors.emplace_back(item.key(), item.value());

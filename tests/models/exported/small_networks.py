@@ -52,8 +52,8 @@ def PlainResNet(num_classes=10):
 
 
 class SmallAttention(nn.Module):
-    """Patches, a class token, two blocks of attention with LayerNorm and random depth, GroupNorm in the stem; embeddings
-    that are tied to nothing, a buffer that is not saved, sizes that are computed, and two outputs."""
+    """Patches, a class token, two blocks of attention with LayerNorm and random depth, GroupNorm in the stem; two
+    projections that are tied, a buffer that is not saved, sizes that are computed, and two outputs."""
 
     def __init__(self, num_classes=10, width=16, heads=2):
         super().__init__()
@@ -67,6 +67,7 @@ class SmallAttention(nn.Module):
             "norm1": nn.LayerNorm(width), "qkv": nn.Linear(width, 3 * width), "project": nn.Linear(width, width),
             "norm2": nn.LayerNorm(width), "up": nn.Linear(width, 2 * width), "down": nn.Linear(2 * width, width),
         }) for _ in range(2))
+        self.blocks[1]["project"].weight = self.blocks[0]["project"].weight
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
 
