@@ -11,11 +11,15 @@
 namespace unlazy::models {
 
 FrozenStatistics::FrozenStatistics(torch::nn::Module& module) {
+  const auto freeze = [&](double* momentum) {
+    momenta_.emplace_back(*momentum, momentum);
+    *momentum = 0;
+  };
+  if (auto* own = dynamic_cast<RunningStatistics*>(&module)) {
+    for (double* momentum : own->momenta()) freeze(momentum);
+  }
   for (const auto& child : module.modules()) {
-    if (auto* norm = dynamic_cast<NormImpl*>(child.get())) {
-      momenta_.emplace_back(norm->momentum_, &norm->momentum_);
-      norm->momentum_ = 0;
-    }
+    if (auto* norm = dynamic_cast<NormImpl*>(child.get())) freeze(&norm->momentum_);
   }
 }
 
@@ -26,6 +30,9 @@ FrozenStatistics::~FrozenStatistics() {
 }
 
 AveragedStatistics::AveragedStatistics(torch::nn::Module& module) {
+  if (auto* own = dynamic_cast<RunningStatistics*>(&module)) {
+    for (double* momentum : own->momenta()) momenta_.emplace_back(*momentum, momentum);
+  }
   for (const auto& child : module.modules()) {
     if (auto* norm = dynamic_cast<NormImpl*>(child.get()))
       momenta_.emplace_back(norm->momentum_, &norm->momentum_);
@@ -53,6 +60,7 @@ void recalibrate(Model& model, int64_t num_batches,
   for (int64_t i = 0; i < num_batches; ++i) {
     const auto images = read(i);
     averaged.next_batch(images.size(0));
+    model.begin_step(0, i);  // draws of dropout that depend on nothing before
     model.forward(images);
   }
   module.train(was_training);

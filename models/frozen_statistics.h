@@ -17,6 +17,15 @@ namespace unlazy::models {
 
 class Model;
 
+/// A module that keeps running statistics of its own (models/exported), besides models/norm.h.
+class RunningStatistics {
+ public:
+  virtual ~RunningStatistics() = default;
+  /// Places of the momenta of the moving averages, and of one number more that is 0 while other
+  /// buffers must not change either. 0: the statistics stay.
+  virtual std::vector<double*> momenta() = 0;
+};
+
 /// While one of these lives, layers in training mode still normalise with the statistics of the
 /// batch but do not change the running ones. For the second pass of SAM, and for measurements in
 /// training mode. `module` must outlive it.

@@ -20,7 +20,8 @@ namespace unlazy::models {
 
 /// --model, --norm, --init, ...: what a user chooses.
 struct ModelOptions {
-  std::string name = "resnet18";   // a name of registry()
+  std::string name = "resnet18";   // a name of registry(), or file:PATH.pt2 (models/exported)
+  std::string file_hash = "auto";  // SHA-1 of that file; auto: whatever it is now
   std::string norm = "batch";      // batch, group, none
   std::string init = "pytorch";    // pytorch, kaiming
   int64_t group_norm_groups = 32;  // at most; a layer of fewer channels uses its channel count
@@ -53,6 +54,11 @@ class Model {
   virtual at::Tensor forward(const at::Tensor& images) = 0;
   /// The module that owns the parameters and buffers.
   virtual torch::nn::Module& module() = 0;
+  /// Call before the passes of the update at `step`. Layers that draw random numbers in training
+  /// (dropout) then draw a function of (seed, step, number of the pass since this call).
+  virtual void begin_step(uint64_t /*seed*/, int64_t /*step*/) {}
+  /// Does a pass in training mode draw random numbers?
+  virtual bool is_random() const { return false; }
 };
 
 using MakeModel = std::shared_ptr<Model>(const ModelOptions& options, const InputShape& shape);
@@ -60,10 +66,16 @@ const Registry<MakeModel>& registry();
 
 /// Builds and initialises a model on the CPU in fp32. With --init pytorch the weights are those
 /// that PyTorch draws after torch.manual_seed(seed) when its modules are made in the same order.
-/// LibTorch's default generator is not changed. Throws a misuse Error for a combination that does
-/// not exist.
+/// LibTorch's default generator is not changed. The weights of file:PATH.pt2 are those of the file,
+/// for every seed. Throws a misuse Error for a combination that does not exist, and for a file that
+/// is not the one of options.file_hash.
 std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape,
                                   uint64_t seed);
+
+/// "resnet18", or of file:PATH/NAME.pt2 "NAME": for folders and titles.
+std::string short_name(const ModelOptions& options);
+/// The SHA-1 of the network's file as it is now; "auto" for a network of the registry.
+std::string file_hash(const ModelOptions& options);
 
 /// Number of trainable parameters.
 int64_t num_parameters(Model& model);

@@ -40,6 +40,8 @@ int64_t divisor_up_to(int64_t channels, int64_t limit) {
 
 }  // namespace
 
+int plain_operators_level() { return plain_operators; }
+
 PlainOperators::PlainOperators(Derivatives derivatives) : before_(plain_operators) {
   plain_operators = std::max(plain_operators, derivatives == Derivatives::kForward ? 1 : 2);
 }

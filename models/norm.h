@@ -44,6 +44,9 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
+/// How demanding the PlainOperators are that live in this thread: 0 none, 1 kForward, 2 kAll.
+int plain_operators_level();
+
 /// While one of these lives, norm layers of this thread use operators that have more derivatives
 /// than the fused kernels. If several are nested, the most demanding one counts.
 class PlainOperators {

@@ -1,11 +1,13 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <type_traits>
 
 #include "core/error.h"
 #include "core/names.h"
+#include "models/exported/exported_model.h"
 #include "models/init.h"
 #include "models/model.h"
 #include "models/ntk_layers.h"
@@ -53,6 +55,24 @@ std::vector<std::string> names_where(const std::function<bool(const std::string&
   return names;
 }
 
+// "file:PATH" -> PATH; empty for a network of the registry.
+constexpr std::string_view kFile = "file";
+std::string file_of(const std::string& model) {
+  const auto colon = model.find(':');
+  if (model.substr(0, colon) != kFile) return {};
+  UNLAZY_CHECK_USAGE(colon != std::string::npos && colon + 1 < model.size(),
+                     "--model file: name the file, as in --model file:net.pt2");
+  return model.substr(colon + 1);
+}
+
+std::vector<Choice> model_choices() {
+  auto choices = registry().choices();
+  choices.push_back({std::string(kFile),
+                     "file:PATH.pt2, a network from Python with its weights, as "
+                     "tools/python/export_network.py writes it"});
+  return choices;
+}
+
 bool is_resnet(const std::string& model) { return model.starts_with("resnet"); }
 
 }  // namespace
@@ -69,8 +89,14 @@ OptionTable describe(ModelOptions& o) {
           {{.name = "model",
             .target = &o.name,
             .help = "The network.",
-            .choices = registry().choices(),
+            .choices = model_choices(),
+            .has_settings = true,
             .is_common = true},
+           {.name = "model-hash",
+            .target = &o.file_hash,
+            .help = "SHA-1 of the file of --model file:PATH.pt2; auto: whatever it is now. A run "
+                    "keeps that of its start, and refuses another file.",
+            .only_for = {{"model", {std::string(kFile)}}}},
            {.name = "norm",
             .target = &o.norm,
             .help = "Normalisation layers.",
@@ -151,7 +177,8 @@ void check_choice(const Option& row, const std::string& value) {
 
 void check_values(const OptionTable& table) {
   for (const auto& row : table.rows()) {
-    if (row.name == "model") continue;  // the registry's own words are better
+    // The registry's own words are better.
+    if (row.name == "model") continue;
     std::visit(
         [&](const auto* target) {
           using T = std::decay_t<decltype(*target)>;
@@ -180,10 +207,33 @@ void check_combination(const ModelOptions& o) {
                      ": --block-widths is for the resnets in PyTorch's parameterisation");
 }
 
+std::shared_ptr<Model> from_file(const ModelOptions& options, const std::string& file,
+                                 const InputShape& shape) {
+  UNLAZY_CHECK_USAGE(options.init == "pytorch", options.name, ": --init ", options.init,
+                     " would replace the weights of the file; draw them in Python");
+  const auto hash = file_hash(options);
+  UNLAZY_CHECK_USAGE(options.file_hash == "auto" || options.file_hash == hash, file,
+                     ": is another file than the run began with (SHA-1 ", hash, ", wanted ",
+                     options.file_hash, "); put the old one back, or begin a new run");
+  return make_exported(file, shape);
+}
+
 }  // namespace
+
+std::string short_name(const ModelOptions& options) {
+  const auto file = file_of(options.name);
+  return file.empty() ? options.name : std::filesystem::path(file).stem().string();
+}
+
+std::string file_hash(const ModelOptions& options) {
+  const auto file = file_of(options.name);
+  return file.empty() ? "auto" : file_sha1(file);
+}
 
 std::shared_ptr<Model> make_model(const ModelOptions& options, const InputShape& shape,
                                   uint64_t seed) {
+  const auto file = file_of(options.name);
+  if (!file.empty()) return from_file(options, file, shape);
   const auto& entry = registry().find(options.name);
   auto copy = options;
   check_values(describe(copy));

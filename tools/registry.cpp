@@ -4,8 +4,8 @@
 namespace unlazy::tools {
 
 MakeCommand make_train, make_sweep, make_synthetic, make_compare, make_prune, make_measure,
-    make_landscape, make_reproduce, make_data, make_report, make_watch, make_bench, make_info,
-    make_completion;
+    make_landscape, make_reproduce, make_data, make_report, make_watch, make_model, make_bench,
+    make_info, make_completion;
 
 const Registry<MakeCommand>& commands() {
   static const Registry<MakeCommand> registry(
@@ -26,6 +26,7 @@ const Registry<MakeCommand>& commands() {
           {"data", "look at, preview, export or pack a data set", make_data},
           {"report", "a table, a page or figures of runs", make_report},
           {"watch", "curves of runs in the terminal, while they grow", make_watch},
+          {"model", "look at a network from Python, or check it against Python", make_model},
           {"bench", "time parts of the program on this machine", make_bench},
           {"info", "print versions, devices, CPU features and the data sets found", make_info},
           {"completion", "print the completion script for bash", make_completion},

@@ -19,7 +19,8 @@ bool has_effect(const Tables& tables, const Option& option);
 bool is_met(const Tables& tables, const OnlyFor& condition) {
   const Option* other = find_row(tables, condition.option);
   if (other == nullptr) return true;
-  const auto value = value_text(*other);
+  auto value = value_text(*other);
+  if (other->has_settings) value = value.substr(0, value.find(':'));
   return (condition.values.empty() ? !value.empty() : holds(condition.values, value)) &&
          has_effect(tables, *other);
 }

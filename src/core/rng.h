@@ -20,6 +20,7 @@ enum class Stream : uint8_t {
   kNoise = 3,    // label noise
   kProbe = 4,    // random vectors of measurements
   kData = 5,     // synthetic data
+  kDropout = 6,  // seeds of the layers that draw (models/exported)
 };
 
 /// Generator of the draws of one (seed, stream, step). Cheap to make: its state is one counter.

@@ -76,6 +76,9 @@ linearise::Kernel make_kernel(const CompareOptions& options, train::TrainOptions
   auto start = base;
   start.run.seed = seed;
   train::Experiment experiment(start);
+  UNLAZY_CHECK_USAGE(!experiment.model().is_random(), "compare: ", base.model.name,
+                     " draws random numbers in training (dropout), which a kernel of one function "
+                     "cannot follow; export it without");
   auto kernel = kernel_of(experiment, options.ntk_memory * kMebi);
   if (options.lr_fraction > 0) {
     const auto& o = base.optimizer;

@@ -25,21 +25,11 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "linearise/layers.h"
+#include "linearise/piece.h"
 #include "linearise/row_products.h"
 
 namespace unlazy::linearise {
 namespace {
-
-// Output channels [begin, end) of the layers' parameters that one backward pass serves.
-struct Piece {
-  Use use;
-  int64_t begin = 0, end = 0;
-  int64_t row_size = 0;  // derivatives a row of J
-  // [n, S, channels] at the layer's output, S its places, for each batch of n samples and each of
-  // its K outputs: as the backward passes leave them, channels last, without a copy.
-  std::vector<std::vector<at::Tensor>> derivatives;
-  at::Tensor inputs;  // [N + M, ...] of the layer
-};
 
 class Assembly {
  public:
@@ -196,7 +186,7 @@ class Assembly {
     std::vector<Piece> pieces;
     for (size_t i = 0; i < layers.uses.size(); ++i) {
       const auto& example = examples[i];
-      const int64_t channels = example.size(1);
+      const int64_t channels = example.size(layers.uses[i].channel_dim);
       const auto piece = [&](int64_t begin, int64_t end) {
         return Piece{
             layers.uses[i], begin, end, (end - begin) * example.numel() / channels, {}, {}};
@@ -257,11 +247,10 @@ class Assembly {
         for (size_t i = 0; i < pass.size(); ++i) {
           auto& piece = pass[i];
           if (k == 0) piece.derivatives.emplace_back();
-          const int64_t channels = piece.end - piece.begin;
-          auto part = found[i].narrow(1, piece.begin, channels).movedim(1, -1);
+          auto part = channels_of(piece, found[i]);
           // A part of the channels must not hold the memory of all.
-          if (channels < found[i].size(1)) part = part.clone(at::MemoryFormat::Contiguous);
-          piece.derivatives.back().push_back(part.reshape({outputs.size(0), -1, channels}));
+          if (part.numel() < found[i].numel()) part = part.clone(at::MemoryFormat::Contiguous);
+          piece.derivatives.back().push_back(part.reshape({outputs.size(0), -1, part.size(-1)}));
         }
       }
     }
@@ -296,16 +285,16 @@ class Assembly {
         return add_vector(
             for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.sum(1); }));
       case Role::kScale: {
-        const auto x = piece.inputs.narrow(1, piece.begin, piece.end - piece.begin).movedim(1, -1);
+        const auto x = channels_of(piece, piece.inputs);
         return add_vector(for_outputs(piece, [&](const at::Tensor& d, int64_t first) {
           return (d * x.narrow(0, first, d.size(0)).reshape(d.sizes())).sum(1);
         }));
       }
       case Role::kLinearWeight:
-        if (free.defined()) return add_by_channels(piece);
+        if (free.defined() || piece.inputs.size(1) > 1) return add_by_channels(piece);
         return sum_->add_product(
             for_outputs(piece, [](const at::Tensor& d, int64_t) { return d.flatten(1); }),
-            piece.inputs, piece.use.factor);
+            piece.inputs.flatten(1), piece.use.factor);
       case Role::kConvolutionWeight:
         return add_by_channels(piece);
     }
@@ -316,14 +305,15 @@ class Assembly {
     return network_.free().empty() ? at::Tensor() : network_.free()[parameter];
   }
 
-  // J[k, n, (c, i)] = sum_s d[n, s, c] patch[n, s, i], a block of channels at a time; a linear
-  // layer's input is its only patch.
+  // J[k, n, (c, i)] = sum_s d[n, s, c] patch[n, s, i], a block of channels at a time; the patches of
+  // a linear layer are its inputs.
   void add_by_channels(const Piece& piece) {
     const auto& use = piece.use;
     const bool is_linear = use.role == Role::kLinearWeight;
     const int64_t n = inputs_.size(0), channels = piece.end - piece.begin;
     const int64_t places = piece.row_size / channels;
-    const int64_t patch = piece.inputs.size(1) * (is_linear ? 1 : use.kernel[0] * use.kernel[1]);
+    const int64_t patch =
+        is_linear ? piece.inputs.size(-1) : piece.inputs.size(1) * use.kernel[0] * use.kernel[1];
     auto free = free_of(use.parameter);  // [out, in], or [out, in, H, W] in the order of patches()
     if (free.defined() && !is_linear) free = free.permute({0, 2, 3, 1}).flatten(1);
     const int64_t width =
@@ -339,7 +329,7 @@ class Assembly {
         for (int64_t first = 0; first < batch_size; first += block) {
           const int64_t size = std::min(block, batch_size - first);
           const auto part = piece.inputs.narrow(0, start + first, size);
-          const auto seen = is_linear ? part.unsqueeze(1) : patches(part, use);
+          const auto seen = is_linear ? part : patches(part, use);
           for (int64_t k = 0; k < num_outputs_; ++k) {
             const auto left =
                 batch[static_cast<size_t>(k)].narrow(0, first, size).narrow(2, begin, count);

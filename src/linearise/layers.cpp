@@ -23,6 +23,8 @@ using ag::generated::ConvolutionBackward0;
 using ag::generated::MmBackward0;
 using ag::generated::MulBackward1;
 using ag::generated::NativeBatchNormBackward0;
+using ag::generated::NativeGroupNormBackward0;
+using ag::generated::NativeLayerNormBackward0;
 
 // The graph keeps a convolution's numbers as they were given: {1} for {1, 1} as well.
 std::vector<int64_t> pair(const std::vector<c10::SymInt>& values) {
@@ -48,6 +50,8 @@ class Finder {
       if (auto* n = dynamic_cast<AddmmBackward0*>(node)) addmm(*n);
       if (auto* n = dynamic_cast<MmBackward0*>(node)) mm(*n);
       if (auto* n = dynamic_cast<NativeBatchNormBackward0*>(node)) batch_norm(*n);
+      if (auto* n = dynamic_cast<NativeLayerNormBackward0*>(node)) layer_norm(*n);
+      if (auto* n = dynamic_cast<NativeGroupNormBackward0*>(node)) group_norm(*n);
     }
   }
 
@@ -95,8 +99,8 @@ class Finder {
 
   void add(const ag::Edge& edge, bool is_transposed, Use use) {
     const auto from = source(edge, is_transposed);
-    if (!from ||
-        (use.role == Role::kShift && !is_of_channels(parameters_[from->parameter], *use.layer)))
+    if (!from || (use.role == Role::kShift &&
+                  !is_of_channels(parameters_[from->parameter], *use.layer, use.channel_dim)))
       return;
     use.parameter = from->parameter;
     use.factor = from->factor;
@@ -105,9 +109,10 @@ class Finder {
 
   // One entry for each channel of the layer's output. A linear layer also takes a bias that is
   // spread over its channels or samples.
-  static bool is_of_channels(const at::Tensor& bias, const ag::Node& layer) {
+  static bool is_of_channels(const at::Tensor& bias, const ag::Node& layer, int64_t channel_dim) {
     const auto output = layer.input_metadata(0).shape_as_dim_vector();
-    return bias.dim() == 1 && bias.size(0) == output[1].expect_int();
+    const auto& channels = channel_dim < 0 ? output.back() : output[1];
+    return bias.dim() == 1 && bias.size(0) == channels.expect_int();
   }
 
   void convolution(ConvolutionBackward0& n) {
@@ -128,19 +133,41 @@ class Finder {
     shift(n, 2);
   }
 
-  // A linear layer on [N, C]: bias + x W^T.
-  void linear(ag::Node& n, size_t weight_edge, const ag::SavedVariable& saved) {
-    if (!n.next_edge(weight_edge).is_valid()) return;
-    const auto input = saved.unpack().detach();
-    if (input.size(0) != num_samples_) return;
+  // The first two sizes of what a view was taken of; nothing for other nodes.
+  template <class View>
+  static const std::vector<c10::SymInt>* sizes_before(const ag::Node* node) {
+    const auto* view = dynamic_cast<const View*>(node);
+    return view == nullptr ? nullptr : &view->self_sym_sizes;
+  }
+
+  // How many places of a sample the rows of a linear layer's input are: 1 for [N, C]; P where the
+  // rows are a view of [N, P, C] (or [N, .., C], P the product); 0 where that is not to be seen.
+  int64_t places_of(const ag::Node& n, size_t input_edge, int64_t rows) const {
+    if (rows == num_samples_) return 1;
+    const auto* node = n.next_edge(input_edge).function.get();
+    const auto* sizes = sizes_before<ag::generated::ViewBackward0>(node);
+    if (sizes == nullptr) sizes = sizes_before<ag::generated::UnsafeViewBackward0>(node);
+    if (sizes == nullptr) sizes = sizes_before<ag::generated::ReshapeAliasBackward0>(node);
+    if (sizes == nullptr || sizes->size() < 3 || (*sizes)[0].expect_int() != num_samples_) return 0;
+    return rows % num_samples_ == 0 ? rows / num_samples_ : 0;
+  }
+
+  // A linear layer on [N, C], or on [N P, C] for P places of a sample: bias + x W^T.
+  bool linear(ag::Node& n, size_t input_edge, size_t weight_edge, const ag::SavedVariable& saved) {
+    const auto output = n.input_metadata(0).shape_as_dim_vector();
+    const int64_t places = places_of(n, input_edge, output[0].expect_int());
+    if (places == 0) return false;
+    if (!n.next_edge(weight_edge).is_valid()) return true;
+    const auto rows = saved.unpack().detach();
+    const auto input = rows.reshape({num_samples_, places, rows.size(1)});
     add(n.next_edge(weight_edge), true, {.role = Role::kLinearWeight, .layer = &n, .input = input});
+    return true;
   }
   void addmm(AddmmBackward0& n) {
     if (n.alpha.toDouble() != 1 || n.beta.toDouble() != 1) return;
-    linear(n, 2, n.mat1_);
-    shift(n, 0);
+    if (linear(n, 1, 2, n.mat1_)) shift(n, 0);
   }
-  void mm(MmBackward0& n) { linear(n, 1, n.self_); }
+  void mm(MmBackward0& n) { linear(n, 0, 1, n.self_); }
 
   void batch_norm(NativeBatchNormBackward0& n) {
     if (n.training) return;
@@ -157,9 +184,39 @@ class Finder {
     shift(n, 2);
   }
 
-  void shift(ag::Node& n, size_t edge) {
+  // Over the last dimension.
+  void layer_norm(NativeLayerNormBackward0& n) {
+    const auto input = n.input_.unpack().detach();
+    if (n.normalized_shape.size() != 1 || input.size(0) != num_samples_ || input.dim() < 2) return;
+    if (n.next_edge(1).is_valid()) {
+      const auto mean = n.result1_.unpack(n.getptr()).detach(),
+                 scale = n.result2_.unpack(n.getptr()).detach();
+      add(n.next_edge(1), false,
+          {.role = Role::kScale, .layer = &n, .input = (input - mean) * scale, .channel_dim = -1});
+    }
+    shift(n, 2, -1);
+  }
+
+  void group_norm(NativeGroupNormBackward0& n) {
+    const auto input = n.input_.unpack().detach();
+    if (input.size(0) != num_samples_) return;
+    if (n.next_edge(1).is_valid()) {
+      const std::vector<int64_t> groups = {num_samples_, n.group, 1};
+      const auto mean = n.result1_.unpack(n.getptr()).detach().view(groups),
+                 scale = n.result2_.unpack(n.getptr()).detach().view(groups);
+      const auto grouped = input.reshape({num_samples_, n.group, -1});
+      add(n.next_edge(1), false,
+          {.role = Role::kScale,
+           .layer = &n,
+           .input = ((grouped - mean) * scale).view(input.sizes())});
+    }
+    shift(n, 2);
+  }
+
+  void shift(ag::Node& n, size_t edge, int64_t channel_dim = 1) {
     if (n.next_edge(edge).is_valid())
-      add(n.next_edge(edge), false, {.role = Role::kShift, .layer = &n, .input = {}});
+      add(n.next_edge(edge), false,
+          {.role = Role::kShift, .layer = &n, .input = {}, .channel_dim = channel_dim});
   }
 
   const std::vector<at::Tensor>& parameters_;

@@ -1,7 +1,9 @@
 // Finds out where the parameters of a network are used, from the autograd graph of one forward
 // pass. So it works for any module, however its code is written. A `Use` is a parameter that is
-// used once: as weight or bias of a convolution or linear layer, or as scale or shift of BatchNorm
-// in evaluation mode, possibly times a number as in the NTK parameterisation. Its part of the
+// used once: as weight or bias of a convolution or linear layer (also of one that is applied at each
+// of several places, such as the tokens of a transformer), or as scale or shift of LayerNorm,
+// GroupNorm, or BatchNorm in evaluation mode, possibly times a number as in the NTK
+// parameterisation. Its part of the
 // Jacobian is a product of the layer's input and the derivatives at the layer's output (Novak et
 // al. 2022, "structured derivatives"). All other parameters need plain backward passes.
 #pragma once
@@ -25,7 +27,10 @@ struct Use {
   Role role = Role::kShift;
   double factor = 1;  // the layer sees factor * parameter
   torch::autograd::Node* layer = nullptr;
-  at::Tensor input;  // [N, C, H, W] or [N, C]; of kScale: normalised, in the shape of the output
+  // [N, C, H, W], or of a linear layer [N, places, C]; of kScale: normalised, in the shape
+  // of the output
+  at::Tensor input;
+  int64_t channel_dim = 1;                                 // of the layer's output; -1 in LayerNorm
   std::vector<int64_t> kernel, stride, padding, dilation;  // of kConvolutionWeight
 };
 

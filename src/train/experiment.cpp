@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -154,7 +155,7 @@ int64_t last_step(const RunOptions& options, int64_t steps_per_epoch) {
 }
 
 std::string default_out(const TrainOptions& o) {
-  std::string name = "runs/" + o.model.name + "-" + o.data.source;
+  std::string name = "runs/" + models::short_name(o.model) + "-" + o.data.source;
   if (o.noise.kind != "none")
     name += "-" + o.noise.kind + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
   if (optim::is_sharpness_aware(o.optimizer.name))
@@ -228,7 +229,8 @@ Experiment::Experiment(TrainOptions options)
   step_ = std::make_unique<TrainStep>(StepParts{
       *model_, *parameters_, *optimizer_, *loss_, *schedule_, *rho_schedule_, *train_reader_,
       *noise_, *noise_schedule_, to_host(splits_.train.labels), num_classes, o.run.accumulate, seed,
-      o.run.cuda_graph && compute_.device.is_cuda()});
+      // A captured step would draw the same dropout again and again.
+      o.run.cuda_graph && compute_.device.is_cuda() && !model_->is_random()});
 }
 
 Experiment::~Experiment() = default;
@@ -264,8 +266,19 @@ measure::Subject Experiment::subject() {
 
 std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::map<std::string, at::Tensor> of_segment;
   for (const auto& segment : parameters_->segments()) {
     tensors.emplace_back(segment.name, optim::FlatParameters::view(parameters_->values(), segment));
+    of_segment[segment.name] = tensors.back().second;
+  }
+  // Tied parameters stand under each of their names, as in Python.
+  std::map<const c10::TensorImpl*, at::Tensor> seen;
+  for (const auto& item : model_->module().named_parameters()) {
+    auto& first = seen[item.value().unsafeGetTensorImpl()];
+    if (first.defined())
+      tensors.emplace_back(item.key(), first);
+    else
+      first = of_segment.at(item.key());
   }
   for (const auto& item : model_->module().named_buffers())
     tensors.emplace_back(item.key(), item.value());

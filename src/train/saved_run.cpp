@@ -86,6 +86,7 @@ TrainOptions resolved(const Experiment& experiment) {
   auto options = experiment.options();
   options.compute.precision = precision_name(experiment.compute().dtype);
   options.compute.threads = at::get_num_threads();
+  options.model.file_hash = models::file_hash(options.model);
   return options;
 }
 
@@ -315,6 +316,8 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
     const Json config = config_of(o.out);  // what decides the digits stays as it is
     auto& compute = options.compute;
     if (compute.precision == kAuto) compute.precision = config.value("precision", kAuto);
+    if (options.model.file_hash == kAuto)
+      options.model.file_hash = config.value("model-hash", kAuto);
     if (compute.threads == 0) compute.threads = config.value("threads", int64_t{0});
     if (asked.compute.threads == 0 && compute.threads > most_threads()) {
       say(hooks, "note: the run had " + std::to_string(compute.threads) +

@@ -59,6 +59,7 @@ TrainStep::~TrainStep() = default;
 
 void TrainStep::run(const std::vector<int64_t>& indices, int64_t step) {
   const ControlBlock control = prepare(indices, step);
+  parts_.model.begin_step(parts_.seed, step);
   const bool is_perturbed = parts_.rho_schedule.is_perturbed(step);
   const auto update = [&](const at::Tensor& block) {
     compute(control.parts_of(block), is_perturbed);

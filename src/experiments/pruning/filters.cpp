@@ -43,6 +43,9 @@ class Filters : public Protocol {
     UNLAZY_CHECK_USAGE(base.model.parameterization == "default",
                        "prune: --protocol filters changes fan_in, which --parameterization ",
                        base.model.parameterization, " scales by; use another protocol");
+    UNLAZY_CHECK_USAGE(!base.model.name.starts_with("file:"),
+                       "prune: --protocol filters builds narrower layers, but the graph of ",
+                       base.model.name, " has fixed sizes; use another protocol");
   }
 
   std::string suffix(const PruneOptions& o) const override { return "-" + o.filter_score; }

@@ -25,7 +25,10 @@ class Reinit : public TrainingProtocol {
     return run.end();
   }
 
-  void check(const train::TrainOptions&, const PruneOptions& o) const override {
+  void check(const train::TrainOptions& train, const PruneOptions& o) const override {
+    UNLAZY_CHECK_USAGE(!train.model.name.starts_with("file:"),
+                       "prune: --protocol reinit draws new initial weights, which ",
+                       train.model.name, " has not; it begins as it is in the file");
     UNLAZY_CHECK_USAGE(!o.masks_from.empty(),
                        "prune: --protocol reinit needs --masks-from, the folder of an imp curve");
   }

@@ -1,0 +1,445 @@
+// From torch.export's JSON to a Program: names become slots, targets become operators, arguments
+// become a template. Everything is checked here that can be checked before the first run.
+#include <ATen/core/jit_type.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.h"
+#include "models/exported/chains.h"
+#include "models/exported/literals.h"
+#include "models/exported/operator_lookup.h"
+#include "models/exported/operators.h"
+#include "models/exported/program.h"
+#include "models/exported/schema.h"
+
+namespace unlazy::models {
+namespace {
+
+using c10::IValue;
+using Json = nlohmann::json;
+
+// No value of a network for images is larger.
+constexpr double kMaxElements = 1e11;
+
+bool fits(Fill::Kind kind, bool is_tensor, const c10::Argument& argument) {
+  const auto type = plain_type(argument.type());
+  switch (kind) {
+    case Fill::Kind::kValue:
+      if (is_tensor) return is_kind(type, c10::TypeKind::TensorType);
+      return is_kind(type, c10::TypeKind::IntType) || is_kind(type, c10::TypeKind::NumberType) ||
+             is_kind(type, c10::TypeKind::FloatType) || is_kind(type, c10::TypeKind::BoolType);
+    case Fill::Kind::kNumbers:
+      return is_list_of(type, c10::TypeKind::IntType);
+    default:
+      return is_list_of(type, c10::TypeKind::TensorType);
+  }
+}
+
+}  // namespace
+
+class ProgramReader {
+ public:
+  ProgramReader(Program& program, bool is_evaluation)
+      : program_(program), is_evaluation_(is_evaluation) {}
+
+  void read(const Json& json) {
+    const auto& module = json.at("graph_module");
+    const auto& graph = module.at("graph");
+    check_sizes(graph.at("tensor_values"));
+    for (const auto& spec : module.at("signature").at("input_specs")) input(spec);
+    if (program_.inputs_.images != kNoSlot) images(graph.at("tensor_values"));
+    for (const auto& item : graph.at("nodes")) node(item);
+    for (const auto& spec : module.at("signature").at("output_specs")) output(spec);
+    UNLAZY_CHECK(program_.inputs_.images != kNoSlot || !program_.problems_.empty(),
+                 "the network has no input");
+    UNLAZY_CHECK(program_.output_ != kNoSlot || !program_.problems_.empty(),
+                 "the network has no output");
+    program_.num_slots_ = static_cast<size_t>(num_slots_);
+    program_.chains_ = find_chains(program_.nodes_, program_.num_slots_, slots_kept());
+    find_last_uses();
+  }
+
+ private:
+  void problem(const std::string& text) {
+    auto& list = program_.problems_;
+    if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
+  }
+
+  int64_t define(const std::string& name) {
+    if (name.empty()) return kNoSlot;
+    UNLAZY_CHECK(slots_.emplace(name, num_slots_).second, "the value '", name,
+                 "' is made by two nodes");
+    return num_slots_++;
+  }
+  int64_t slot_of(const std::string& name) const {
+    const auto found = slots_.find(name);
+    UNLAZY_CHECK(
+        found != slots_.end(), "the value '", name,
+        "' is used before a node has made it: a node is missing, or the graph has a cycle");
+    return found->second;
+  }
+  static const std::string& name_in(const Json& argument) {
+    return argument.at("name").get_ref<const std::string&>();
+  }
+
+  static void check_sizes(const Json& values) {
+    for (const auto& [name, meta] : values.items()) {
+      double count = 1;
+      for (const auto& size : meta.at("sizes")) {
+        if (size.contains("as_int")) count *= std::abs(size.at("as_int").get<double>());
+      }
+      UNLAZY_CHECK(count <= kMaxElements, "the value '", name, "' has ", count,
+                   " elements, more than any network for images has");
+    }
+  }
+
+  void input(const Json& spec) {
+    const auto& kind = kind_of(spec);
+    const auto& value = value_of(spec);
+    auto& inputs = program_.inputs_;
+    if (kind == "parameter") {
+      const auto slot = define(name_in(value.at("arg")));
+      inputs.states[value.at("parameter_name").get<std::string>()] = slot;
+      parameters_.insert(slot);
+    } else if (kind == "buffer") {
+      const auto slot = define(name_in(value.at("arg")));
+      inputs.states[value.at("buffer_name").get<std::string>()] = slot;
+      if (!value.value("persistent", true))
+        inputs.temporary.insert(value.at("buffer_name").get<std::string>());
+      buffers_[slot] = slot;
+    } else if (kind == "tensor_constant") {
+      inputs.constants[value.at("tensor_constant_name").get<std::string>()] =
+          define(name_in(value.at("arg")));
+    } else if (kind == "constant_input") {
+      literal_input(value);
+    } else if (kind == "user_input") {
+      const auto& argument = value.at("arg");
+      if (kind_of(argument) == "as_tensor" && inputs.images == kNoSlot) {
+        images_name_ = name_in(value_of(argument));
+        inputs.images = define(images_name_);
+      } else {
+        problem("an input besides the images: " + argument.dump());
+      }
+    } else {
+      problem("an input of the kind " + kind);
+    }
+  }
+
+  void literal_input(const Json& spec) {
+    const auto& value = spec.at("value");
+    const auto literal = literal_of(kind_of(value), value_of(value));
+    program_.inputs_.literals.emplace_back(define(name_in(spec)), literal.value_or(IValue()));
+  }
+
+  void images(const Json& values) {
+    for (const auto& size : values.at(images_name_).at("sizes"))
+      program_.inputs_.shape.push_back(size.contains("as_int") ? size.at("as_int").get<int64_t>()
+                                                               : -1);
+  }
+
+  void output(const Json& spec) {
+    const auto& kind = kind_of(spec);
+    const auto& value = value_of(spec);
+    if (kind == "user_output") {
+      ++program_.num_outputs_;
+      if (program_.output_ != kNoSlot) return;
+      if (kind_of(value.at("arg")) == "as_tensor")
+        program_.output_ = slot_of(name_in(value_of(value.at("arg"))));
+      else
+        problem("the first output is no tensor");
+    } else if (kind == "buffer_mutation") {
+      const auto buffer = value.at("buffer_name").get<std::string>();
+      UNLAZY_CHECK(program_.inputs_.states.count(buffer), "there is no buffer '", buffer, "'");
+      program_.changed_.emplace_back(slot_of(name_in(value.at("arg"))), buffer);
+    } else {
+      problem("an output of the kind " + kind);
+    }
+  }
+
+  void node(const Json& item) {
+    Node node;
+    const auto target = item.at("target").get<std::string>();
+    const auto& outputs = item.at("outputs");
+    node.target = target;
+    node.name = target;
+    node.function = number_function(target);
+    if (node.function == nullptr && !find_operator(node)) {
+      for (const auto& output : outputs) define_result(node, output);  // its readers are no error
+      return;
+    }
+    try {
+      if (node.function != nullptr) {
+        for (const auto& given : item.at("inputs")) {
+          node.arguments.emplace_back();
+          argument(node, node.arguments.size() - 1, given.at("arg"), nullptr);
+        }
+      } else {
+        arguments(node, item.at("inputs"));
+      }
+    } catch (const Error& error) {
+      throw Error(node.name + ": " + error.what());
+    }
+    for (const auto& output : outputs) define_result(node, output);
+    if (outputs.size() == 1 && kind_of(outputs[0]) == "as_tensor")
+      node.name += " (" + name_in(value_of(outputs[0])) + ")";
+    check_results(node);
+    if (node.op) find_what_modes_change(node);
+    program_.nodes_.push_back(std::move(node));
+  }
+
+  bool find_operator(Node& node) {
+    const auto found = look_up(node.target);
+    node.target = node.name = found.name;
+    node.op = found.op;
+    if (!found.problem.empty()) problem(found.problem);
+    return found.problem.empty();
+  }
+
+  void arguments(Node& node, const Json& inputs) {
+    const auto& schema = node.op->schema();
+    std::map<std::string, const Json*> given;
+    for (const auto& item : inputs) {
+      auto name = item.at("name").get<std::string>();
+      if (node.target == "aten::reshape" && name == "size") name = "shape";
+      UNLAZY_CHECK(schema.argumentIndexWithName(name), "it has no argument '", name, "'");
+      UNLAZY_CHECK(given.emplace(name, &item.at("arg")).second, "the argument '", name,
+                   "' stands there twice");
+    }
+    for (size_t i = 0; i < schema.arguments().size(); ++i) {
+      const auto& wanted = schema.arguments()[i];
+      const auto found = given.find(wanted.name());
+      node.arguments.emplace_back();
+      if (found != given.end()) {
+        argument(node, i, *found->second, &wanted);
+      } else {
+        UNLAZY_CHECK(wanted.default_value().has_value(), "the argument '", wanted.name(),
+                     "' is missing");
+        node.arguments.back() = *wanted.default_value();
+      }
+    }
+  }
+
+  void fill(Node& node, Fill fill, bool is_tensor, const c10::Argument* wanted) {
+    UNLAZY_CHECK(wanted == nullptr || fits(fill.kind, is_tensor, *wanted), "the argument '",
+                 wanted == nullptr ? "" : wanted->name(), "' is of another kind");
+    node.fills.push_back(std::move(fill));
+  }
+
+  void argument(Node& node, size_t index, const Json& json, const c10::Argument* wanted) {
+    const auto& kind = kind_of(json);
+    const auto& value = value_of(json);
+    if (kind == "as_tensor" || (kind == "as_optional_tensor" && kind_of(value) == "as_tensor")) {
+      const auto& name = name_in(kind == "as_tensor" ? value : value_of(value));
+      return fill(node, {index, Fill::Kind::kValue, {slot_of(name)}, {}}, true, wanted);
+    }
+    if (kind == "as_tensors" || kind == "as_optional_tensors")
+      return tensors(node, index, value, wanted);
+    if (kind == "as_sym_ints") return sizes(node, index, value, wanted);
+    if (kind.starts_with("as_sym_") && value.contains("as_name")) {
+      const auto name = value.at("as_name").get<std::string>();
+      return fill(node, {index, Fill::Kind::kValue, {slot_of(name)}, {}}, false, wanted);
+    }
+    auto constant = literal(node, index, kind, value);
+    if (wanted != nullptr) {
+      constant = in_form(std::move(constant), *wanted);
+      UNLAZY_CHECK(fits(constant, *wanted), "the argument '", wanted->name(), "' is ", kind,
+                   ", wanted ", wanted->type()->str());
+    }
+    node.arguments[index] = std::move(constant);
+  }
+
+  IValue literal(Node& node, size_t index, const std::string& kind, const Json& value) {
+    if (kind == "as_device") node.devices.push_back(index);
+    const auto constant = literal_of(kind, value);
+    if (!constant) problem("an argument of the kind " + kind + " of " + node.target);
+    if (kind == "as_scalar_type" && constant->toInt() == static_cast<int64_t>(c10::kFloat))
+      node.dtypes.push_back(index);
+    return constant.value_or(IValue());
+  }
+
+  void tensors(Node& node, size_t index, const Json& list, const c10::Argument* wanted) {
+    Fill places{index, Fill::Kind::kTensors, {}, {}};
+    const auto type = wanted == nullptr ? nullptr : plain_type(wanted->type());
+    const auto list_type = type == nullptr ? nullptr : type->cast<c10::ListType>();
+    if (list_type && is_kind(list_type->getElementType(), c10::TypeKind::OptionalType))
+      places.kind = Fill::Kind::kOptionalTensors;
+    for (const auto& item : list.get_ref<const Json::array_t&>()) {
+      if (item.contains("as_none")) {
+        UNLAZY_CHECK(places.kind == Fill::Kind::kOptionalTensors, "a list of tensors has None");
+        places.slots.push_back(kNoSlot);
+      } else {
+        places.slots.push_back(
+            slot_of(name_in(item.contains("as_tensor") ? item.at("as_tensor") : item)));
+      }
+    }
+    fill(node, std::move(places), true, wanted);
+  }
+
+  void sizes(Node& node, size_t index, const Json& list, const c10::Argument* wanted) {
+    Fill places{index, Fill::Kind::kNumbers, {}, {}};
+    for (const auto& item : list.get_ref<const Json::array_t&>()) {
+      const bool is_name = item.contains("as_name");
+      places.slots.push_back(is_name ? slot_of(item.at("as_name").get<std::string>()) : kNoSlot);
+      places.constants.push_back(is_name ? IValue() : IValue(item.at("as_int").get<int64_t>()));
+    }
+    fill(node, std::move(places), false, wanted);
+  }
+
+  void define_result(Node& node, const Json& output) {
+    const auto& kind = kind_of(output);
+    const auto& value = value_of(output);
+    node.is_list.push_back(kind == "as_tensors");
+    auto& slots = node.results.emplace_back();
+    if (kind == "as_tensor") {
+      slots.push_back(define(name_in(value)));
+    } else if (kind == "as_tensors") {
+      for (const auto& item : value) slots.push_back(define(name_in(item)));
+    } else if (kind == "as_sym_int" || kind == "as_sym_bool" || kind == "as_sym_float") {
+      slots.push_back(define(value.at("as_name").get<std::string>()));
+    } else {
+      UNLAZY_CHECK(kind == "as_none", node.name, ": a result of the kind ", kind);
+      slots.push_back(kNoSlot);
+    }
+  }
+
+  static void check_results(Node& node) {
+    if (node.function != nullptr) {
+      UNLAZY_CHECK(node.results.size() == 1 && !node.is_list[0], node.name,
+                   ": has more than one result");
+      return;
+    }
+    const auto& returns = node.op->schema().returns();
+    if (returns.empty()) {  // such as aten::_assert_scalar
+      node.results.clear();
+      node.is_list.clear();
+    }
+    UNLAZY_CHECK(node.results.size() <= returns.size(), node.name, ": has ", node.results.size(),
+                 " results, its operator gives ", returns.size());
+    for (size_t i = 0; i < node.results.size(); ++i) {
+      const bool is_list = returns[i].type()->kind() == c10::TypeKind::ListType;
+      UNLAZY_CHECK(is_list == node.is_list[i], node.name, ": its results are of another kind");
+    }
+  }
+
+  // The double of a constant argument; nothing when there is none of that name.
+  static std::optional<double> constant_named(const Node& node, const std::string& name) {
+    const auto index = node.op->schema().argumentIndexWithName(name);
+    if (!index) return {};
+    const auto& value = node.arguments[static_cast<size_t>(*index)];
+    if (value.isBool()) return value.toBool();
+    if (value.isDouble()) return value.toDouble();
+    return {};
+  }
+
+  void find_what_modes_change(Node& node) {
+    const auto& schema = node.op->schema();
+    node.is_norm = is_norm(schema.name());
+    bool is_off = false;
+    for (const std::string name : {"training", "train", "use_input_stats", "dropout_p"}) {
+      const auto value = constant_named(node, name);
+      if (!value) continue;
+      const auto index = static_cast<size_t>(*schema.argumentIndexWithName(name));
+      const bool is_number = node.arguments[index].isDouble();
+      // Instance normalisation without running statistics always takes those of the image.
+      if (name == "use_input_stats" && !constant_is_filled(node, "running_mean")) continue;
+      if (!is_number) program_.has_switches_ = true;
+      if (*value != 0) {
+        program_.has_switches_ = program_.has_switch_on_ = true;
+        if (!is_evaluation_) node.off[index] = is_number ? IValue(0.0) : IValue(false);
+      } else {
+        is_off = true;
+      }
+    }
+    const auto p = constant_named(node, "p");
+    node.is_random = node.op->hasTag(at::Tag::nondeterministic_seeded) && !is_off &&
+                     !(p && *p == 0) && !is_evaluation_;
+    if (node.is_norm && constant_named(node, "momentum") &&
+        constant_is_filled(node, "running_mean")) {
+      node.momentum = *schema.argumentIndexWithName("momentum");
+      node.momentum_place = program_.momenta_.size();
+      program_.momenta_.push_back(*constant_named(node, "momentum"));
+    }
+    find_changed_state(node);
+  }
+
+  static bool constant_is_filled(const Node& node, const std::string& name) {
+    const auto index = node.op->schema().argumentIndexWithName(name);
+    return index && std::any_of(node.fills.begin(), node.fills.end(), [&](const Fill& fill) {
+             return fill.argument == static_cast<size_t>(*index);
+           });
+  }
+
+  void find_changed_state(Node& node) {
+    const auto& schema = node.op->schema();
+    for (const auto& fill : node.fills) {
+      const auto* alias = schema.arguments()[fill.argument].alias_info();
+      if (alias == nullptr || !alias->isWrite() || fill.slots.size() != 1) continue;
+      const auto slot = fill.slots[0];
+      if (parameters_.count(slot)) problem(node.name + " changes a parameter");
+      if (slot == program_.inputs_.images) problem(node.name + " changes the images");
+      const auto buffer = buffers_.find(slot);
+      if (buffer == buffers_.end() || node.is_norm || node.results.size() != 1) continue;
+      node.changed_buffer = buffer->second;
+      if (node.results[0][0] != kNoSlot) buffers_[node.results[0][0]] = buffer->second;
+    }
+  }
+
+  // Read when all nodes have run.
+  std::vector<int64_t> slots_kept() const {
+    std::vector<int64_t> slots;
+    if (program_.output_ != kNoSlot) slots.push_back(program_.output_);
+    for (const auto& [slot, buffer] : program_.changed_) {
+      slots.push_back(slot);
+      slots.push_back(program_.inputs_.states.at(buffer));
+    }
+    return slots;
+  }
+
+  void find_last_uses() {
+    auto& nodes = program_.nodes_;
+    constexpr int64_t kUnused = -1;
+    std::vector<int64_t> last(program_.num_slots_, kUnused);
+    const auto use_all = [&](const Node& node, size_t when) {
+      const auto use = [&](int64_t slot) {
+        if (slot != kNoSlot) last[static_cast<size_t>(slot)] = static_cast<int64_t>(when);
+      };
+      for (const auto& fill : node.fills) std::for_each(fill.slots.begin(), fill.slots.end(), use);
+      for (const auto& slots : node.results) std::for_each(slots.begin(), slots.end(), use);
+      use(node.changed_buffer);
+    };
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (nodes[i].is_deferred) continue;
+      use_all(nodes[i], i);
+      if (nodes[i].chain < 0) continue;
+      for (const size_t k : program_.chains_[static_cast<size_t>(nodes[i].chain)].nodes)
+        use_all(nodes[k], i);
+    }
+    for (const int64_t slot : slots_kept()) last[static_cast<size_t>(slot)] = kUnused;
+    for (size_t slot = 0; slot < last.size(); ++slot) {
+      if (last[slot] != kUnused)
+        nodes[static_cast<size_t>(last[slot])].ended.push_back(static_cast<int64_t>(slot));
+    }
+  }
+
+  Program& program_;
+  bool is_evaluation_;
+  std::map<std::string, int64_t> slots_;
+  std::set<int64_t> parameters_;
+  std::map<int64_t, int64_t> buffers_;  // a buffer's slot, and results that are the buffer
+  std::string images_name_;
+  int64_t num_slots_ = 0;
+};
+
+Program::Program(const nlohmann::json& program, bool is_evaluation) {
+  try {
+    ProgramReader(*this, is_evaluation).read(program);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(std::string("the graph is not as torch.export writes it: ") + error.what());
+  } catch (const c10::Error& error) {
+    throw Error(std::string("the graph cannot be read: ") + error.what_without_backtrace());
+  }
+}
+
+}  // namespace unlazy::models
