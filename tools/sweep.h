@@ -11,7 +11,7 @@
 namespace unlazy::tools {
 
 /// Runs points of a sweep, printing what happens. Returns the exit code. Throws Error when a point
-/// has failed, or was killed.
+/// has failed or is not done.
 int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>& points,
               const SweepBase& base, const sweep::RunnerOptions& options);
 

@@ -34,8 +34,13 @@ int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>&
   UNLAZY_CHECK(summary.failed.empty(), "sweep: ", summary.failed.size(), " of ", total,
                " points failed: ", join(summary.failed, " "), "\nWhat they printed is in ",
                folder.logs(), ". --retry-failed tries them again");
-  UNLAZY_CHECK(summary.open.empty() || summary.is_held, "sweep: ", summary.open.size(), " of ",
-               total, " points were killed; the same command continues with them");
+  UNLAZY_CHECK(summary.held.empty(), "sweep: ", summary.held.size(), " of ", total,
+               " points are run by other processes: ", join(summary.held, " "),
+               "; repeat the command when they have ended");
+  UNLAZY_CHECK(summary.open.empty(), "sweep: ", summary.open.size(), " of ", total,
+               " points are not done: ", join(summary.open, " "),
+               "; their runs were killed, or are still about to end. The same command continues "
+               "with them");
   std::cout << "done: " << folder.path() << " (" << summary.done << " of " << total << " points)\n";
   return 0;
 }

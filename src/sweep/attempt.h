@@ -57,7 +57,8 @@ class Attempt {
   bool goes_on_ = false;
 };
 
-/// Is a process there that writes this run, such as one that is about to die?
+/// Is a process there that writes this run, such as one that is about to die? False where the lock
+/// of its folder cannot be tried.
 bool is_in_use(const std::string& run);
 
 }  // namespace unlazy::sweep

@@ -33,12 +33,19 @@ std::optional<double> number_in(const std::string& text) {
   return value;
 }
 
+// As a user writes it: 100000, which number_text() writes as 1e+05, no option of whole numbers takes.
+std::string plain_text(double value) {
+  constexpr double kMostWhole = 9007199254740992;  // 2^53
+  if (value != std::trunc(value) || std::abs(value) >= kMostWhole) return number_text(value);
+  return std::to_string(static_cast<int64_t>(value));
+}
+
 // a + k step, without the last digits that the sum adds: 0.1 + 2 * 0.1 is 0.3.
 std::string value_in_range(double value) {
   constexpr int kDigits = 12;
   char text[40];
   std::snprintf(text, sizeof text, "%.*g", kDigits, value);
-  return number_text(std::strtod(text, nullptr));
+  return plain_text(std::strtod(text, nullptr));
 }
 
 // The values of "0..4" or "0..1..0.25"; nothing where the word is no range.
@@ -59,7 +66,7 @@ std::optional<std::vector<std::string>> range_in(const std::string& option,
   constexpr double kRounding = 1e-9;  // of (last - first) / step
   const double count = std::floor((last - first) / step + kRounding) + 1;
   UNLAZY_CHECK_USAGE(count <= kMostValues, "sweep: --", option, ": the range '", word, "' has ",
-                     number_text(count), " values, more than ", number_text(kMostValues));
+                     plain_text(count), " values, more than ", plain_text(kMostValues));
   std::vector<std::string> values;
   for (int64_t k = 0; k < static_cast<int64_t>(count); ++k)
     values.push_back(value_in_range(first + static_cast<double>(k) * step));
@@ -79,7 +86,7 @@ std::vector<std::string> values_in(const std::string& option, const std::string&
 
 std::string json_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return number_text(value.get<double>());
+  if (value.is_number_float()) return plain_text(value.get<double>());
   return value.dump();
 }
 

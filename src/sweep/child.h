@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,11 @@ class Child {
   int status() const { return status_; }
 
  private:
+  void close_gate();
+
   Process process_;
-  int gate_ = -1;
+  // Both ends, so that writing to a child that has died is no error.
+  std::array<int, 2> gate_ = {-1, -1};
   bool has_ended_ = false;
   int status_ = 0;
 };

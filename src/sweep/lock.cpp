@@ -2,13 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -82,6 +86,38 @@ std::optional<std::pair<std::string, int64_t>> lock_named(const std::string& fil
   return std::pair{file.substr(0, place), number};
 }
 
+// The lock files that this process holds, by device and inode: a folder may have two paths.
+struct HeldFiles {
+  std::mutex mutex;
+  std::set<std::pair<dev_t, ino_t>> files;
+};
+HeldFiles& held_files() {
+  static HeldFiles held;
+  return held;
+}
+
+void note_held(int file) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return;
+  const std::lock_guard guard(held_files().mutex);
+  held_files().files.emplace(status.st_dev, status.st_ino);
+}
+
+void forget_held(int file) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return;
+  const std::lock_guard guard(held_files().mutex);
+  held_files().files.erase({status.st_dev, status.st_ino});
+}
+
+// True also where the system does not say.
+bool may_be_held(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return true;
+  const std::lock_guard guard(held_files().mutex);
+  return held_files().files.contains({status.st_dev, status.st_ino});
+}
+
 }  // namespace
 
 PointLock::PointLock(LockFolder& folder, std::string name, int64_t number, int file)
@@ -90,12 +126,19 @@ PointLock::PointLock(LockFolder& folder, std::string name, int64_t number, int f
       number_(number),
       file_(file),
       owner_{host_name(), this_machine(), process_of(::getpid()), {}, 0},
-      last_beat_(seconds_since_boot()) {}
+      last_beat_(seconds_since_boot()) {
+  note_held(file_);
+}
 
 PointLock::~PointLock() {
   if (file_ < 0) return;
   if (hold() == Hold::kOurs) write_whole(file_, padded(kReleased));
-  ::close(file_);
+  close();
+}
+
+void PointLock::close() {
+  forget_held(file_);
+  ::close(std::exchange(file_, -1));
 }
 
 bool PointLock::write() {
@@ -138,7 +181,7 @@ void PointLock::set_child(const Process& child) {
 void PointLock::remove() {
   if (file_ < 0) return;
   if (hold() == Hold::kOurs) ::unlink(folder_.path(name_, number_).c_str());
-  ::close(std::exchange(file_, -1));
+  close();
 }
 
 LockFolder::LockFolder(std::string folder, double timeout)
@@ -176,17 +219,21 @@ void LockFolder::scan() {
   }
 }
 
-bool LockFolder::is_free(const Seen& seen) const {
+bool LockFolder::is_free(const std::string& name, const Seen& seen) const {
   if (seen.content.starts_with(kReleased)) return true;
   const auto owner = owner_in(seen.content);
   const bool is_here = !owner.machine.empty() && owner.machine == this_machine();
-  if (is_here) return !is_alive(owner.process) && !is_alive(owner.child);
+  if (is_here) {
+    const bool is_ours =
+        owner.process == process_of(::getpid()) && !may_be_held(path(name, seen.number));
+    return (is_ours || !is_alive(owner.process)) && !is_alive(owner.child);
+  }
   return seconds_since_boot() - seen.since > timeout_;
 }
 
 std::optional<LockOwner> LockFolder::owner(const std::string& name) const {
   const auto found = seen_.find(name);
-  if (found == seen_.end() || is_free(found->second)) return {};
+  if (found == seen_.end() || is_free(name, found->second)) return {};
   return owner_in(found->second.content);
 }
 
@@ -194,7 +241,7 @@ std::unique_ptr<PointLock> LockFolder::try_lock(const std::string& name) {
   scan();
   const auto found = seen_.find(name);
   const Seen before = found == seen_.end() ? Seen{} : found->second;
-  if (before.number > 0 && !is_free(before)) return nullptr;
+  if (before.number > 0 && !is_free(name, before)) return nullptr;
   const int64_t number = before.number + 1;
   const auto file_path = path(name, number);
   const int file = ::open(file_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -208,7 +255,7 @@ std::unique_ptr<PointLock> LockFolder::try_lock(const std::string& name) {
   const bool is_changed = before.number > 0 && now.error == 0 && now.text != before.content;
   if (!is_written || is_changed || lock->hold() != PointLock::Hold::kOurs) {
     ::unlink(file_path.c_str());
-    ::close(std::exchange(lock->file_, -1));
+    lock->close();
     UNLAZY_CHECK(is_written, file_path, ": cannot be written: ", std::strerror(reason),
                  "; is the disk full?");
     return nullptr;

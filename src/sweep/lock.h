@@ -2,14 +2,16 @@
 // share a sweep.
 //
 // The lock of a point is the file NAME.lock.N with the highest N. Making N + 1 with O_EXCL is how a
-// lock is taken; the system lets one process do it. Nobody ever renames or reuses a file, so two
-// that take over a stale lock cannot remove each other's. The file holds its owner: host, process,
-// the process of its run, and a count that grows every few seconds.
+// lock is taken; the system lets one process do it. Nobody ever renames a file or takes one that is
+// there, so two that take over a stale lock cannot remove each other's. Only for a done point the
+// last file is removed; numbers then start again at 1. The file holds its owner: host, process, the
+// process of its run, and a count that grows every few seconds.
 //
 // A lock is free when there is no file, or when its owner has released it. An owner on this machine
-// is judged by its process and that of its run: both must be dead. One on another machine is taken
-// for dead when the content has not changed for the timeout while this process watched. No clocks
-// of two machines are compared.
+// is judged by its process and that of its run: both must be dead. A lock that names this process
+// though it holds none such (it could not write down the release) counts as one of a dead process.
+// One on another machine is taken for dead when the content has not changed for the timeout while
+// this process watched. No clocks of two machines are compared.
 //
 // An owner that was taken for dead (a suspended machine) finds N + 1 at its next beat, and must
 // then stop its run at once.
@@ -56,6 +58,7 @@ class PointLock {
   enum class Hold { kOurs, kLost, kUnknown };
   bool write();
   Hold hold() const;
+  void close();
 
   LockFolder& folder_;
   std::string name_;
@@ -90,7 +93,7 @@ class LockFolder {
   };
   std::string path(const std::string& name, int64_t number) const;
   std::map<std::string, int64_t> numbers() const;
-  bool is_free(const Seen& seen) const;
+  bool is_free(const std::string& name, const Seen& seen) const;
 
   std::string folder_;
   double timeout_;

@@ -61,6 +61,11 @@ class Runner {
 
  private:
   enum class State { kOpen, kDone, kFailed };
+  // Of a point that another process has.
+  struct FirstSight {
+    std::optional<LockOwner> owner;  // none: its run is still there, but nobody holds the lock
+    double time;                     // seconds_since_boot()
+  };
 
   bool is_stopping() const { return signal_ != 0; }
   int64_t count(State state) const {
@@ -120,8 +125,26 @@ class Runner {
   // Nothing is left that this process could do, now or when others give up.
   bool is_at_end() const {
     return std::ranges::none_of(points_, [&](const Point& point) {
-      return is_open_here(point.name) && (options_.waits_for_others || !held_.contains(point.name));
+      return is_open_here(point.name) && !is_left_to_others(point.name);
     });
+  }
+
+  void note_held(const std::string& point) {
+    held_.insert(point);
+    auto& sight =
+        first_sights_.try_emplace(point, FirstSight{{}, seconds_since_boot()}).first->second;
+    if (!sight.owner) sight.owner = locks_.owner(point);
+  }
+
+  // A lock that has not changed yet may be that of a dead machine.
+  bool is_left_to_others(const std::string& point) const {
+    const auto found = first_sights_.find(point);
+    if (options_.waits_for_others || found == first_sights_.end()) return false;
+    const auto& before = found->second.owner;
+    const auto now = locks_.owner(point);
+    const bool has_changed =
+        before && now && (now->beat != before->beat || now->process != before->process);
+    return has_changed || seconds_since_boot() - found->second.time > 2 * options_.lock_timeout;
   }
 
   void start_some() {
@@ -133,14 +156,14 @@ class Runner {
     for (const auto& point : points_) {
       if (!is_open_here(point.name) || is_run_here(point.name)) continue;
       if (locks_.owner(point.name)) {
-        held_.insert(point.name);
+        note_held(point.name);
         continue;
       }
       if (static_cast<int64_t>(jobs_.size()) >= options_.jobs) {
         ++num_free_seen_;  // so the next free place need not wait for the next look
         break;
       }
-      if (!start(point)) held_.insert(point.name);
+      if (!start(point)) note_held(point.name);
     }
   }
 
@@ -310,7 +333,9 @@ class Runner {
       if (state_of(point.name) == State::kFailed) summary.failed.push_back(point.name);
       if (state_of(point.name) != State::kOpen) continue;
       summary.open.push_back(point.name);
-      summary.is_held = summary.is_held || locks_.owner(point.name).has_value();
+      if (const auto owner = locks_.owner(point.name))
+        summary.held.push_back(point.name + " (" + owner->host + ", process " +
+                               std::to_string(owner->process.pid) + ")");
     }
     return summary;
   }
@@ -323,6 +348,7 @@ class Runner {
   std::map<std::string, std::string> failed_before_;
   std::map<std::string, State> settled_;
   std::set<std::string> tried_, held_;
+  std::map<std::string, FirstSight> first_sights_;
   std::vector<Job> jobs_;
   int signal_ = 0;
   int64_t num_timed_ = 0, num_free_seen_ = 1;

@@ -11,10 +11,12 @@
 namespace unlazy::sweep {
 
 struct RunnerOptions {
-  int64_t jobs = 1;                    // points at a time
-  double lock_timeout = 60;            // seconds: lock.h
-  bool retry_failed = false;           // points that have failed before this call
-  bool waits_for_others = true;        // until points that other processes run are done as well
+  int64_t jobs = 1;           // points at a time
+  double lock_timeout = 60;   // seconds: lock.h
+  bool retry_failed = false;  // points that have failed before this call
+  // Until points that other processes run are done as well. Otherwise only until it is known whether
+  // their owners live, at most twice the timeout.
+  bool waits_for_others = true;
   std::vector<std::string> gpus = {};  // what CUDA_VISIBLE_DEVICES may be, taken in turn
 };
 
@@ -30,7 +32,7 @@ struct Summary {
   int64_t done = 0;
   std::vector<std::string> failed;  // points
   std::vector<std::string> open;    // not done and not failed: stopped, killed or run by others
-  bool is_held = false;             // some of them are run by others
+  std::vector<std::string> held;    // those of them that others run: "seed=0 (HOST, process 12)"
 };
 
 /// Runs the points that are neither done nor failed. A run that exists goes on. A point whose run

@@ -5,12 +5,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "core/files.h"
 #include "support/scratch_folder.h"
+#include "sweep/attempt.h"
 #include "sweep/runner.h"
 
 namespace unlazy::sweep {
@@ -53,6 +56,33 @@ TEST(SweepChild, EndsWithItsObject) {
     EXPECT_TRUE(is_alive(process));
   }
   EXPECT_FALSE(is_alive(process));
+}
+
+// Though this process has a handler, which a fork takes along.
+TEST(SweepChild, ASignalAtItsBeginEndsIt) {
+  const ScratchFolder scratch;
+  const auto before = std::signal(SIGTERM, [](int) {});
+  Child child(options_of(scratch / "log", "none"));
+  child.signal(SIGTERM);
+  child.go();
+  while (!child.has_ended()) ::usleep(1000);
+  std::signal(SIGTERM, before);
+  ASSERT_TRUE(WIFSIGNALED(child.status()));
+  EXPECT_EQ(WTERMSIG(child.status()), SIGTERM);
+}
+
+TEST(SweepChild, ARunIsInUseWhileItsFolderIsLocked) {
+  const ScratchFolder scratch;
+  EXPECT_FALSE(is_in_use(scratch.path()));
+  {
+    const FolderLock lock(scratch.path());
+    EXPECT_TRUE(is_in_use(scratch.path()));
+  }
+  EXPECT_FALSE(is_in_use(scratch.path()));
+  // A lock that nobody can take is not one that somebody has.
+  std::filesystem::remove(scratch / ".lock");
+  std::filesystem::create_directory(scratch / ".lock");
+  EXPECT_FALSE(is_in_use(scratch.path()));
 }
 
 // A parent that is killed cannot tidy up: the system ends its child.

@@ -1,5 +1,6 @@
 // unlazy sweep as a user calls it: what it prints, what it refuses, exit codes.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -8,6 +9,7 @@
 #include "core/files.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
+#include "sweep/lock.h"
 
 namespace unlazy {
 namespace {
@@ -182,6 +184,26 @@ TEST(SweepCommand, OnePointForACluster) {
   const auto result = run_program({"sweep", "point", out, "1"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(fs::exists(out + "/seed=1/DONE"));
+  // One that another machine has is waited for: a lock that stays silent is taken over.
+  fs::remove_all(out + "/seed=1");
+  write_file(
+      out + "/state/seed=1.lock.1",
+      R"({"host": "far", "machine": "another", "process": [1, 1], "run": [2, 2], "beat": 1})");
+  const Words point = {"sweep", "point", out, "1", "--lock-timeout", "2"};
+  EXPECT_EQ(run_program(point).exit_code, 0);
+  EXPECT_TRUE(fs::exists(out + "/seed=1/DONE"));
+  // That of a process that lives is left to it, and nobody is told that the point is done.
+  fs::remove_all(out + "/seed=1");
+  sweep::LockFolder locks(out + "/state", 60);
+  const auto lock = locks.try_lock("seed=1");
+  ASSERT_NE(lock, nullptr);
+  const auto held = run_program(point);
+  EXPECT_EQ(held.exit_code, 1);
+  EXPECT_EQ(held.out.find("done:"), std::string::npos) << held.out;
+  EXPECT_NE(held.err.find("sweep: 1 of 1 points are run by other processes: seed=1 (" +
+                          sweep::host_name() + ", process " + std::to_string(::getpid()) + ")"),
+            std::string::npos)
+      << held.err;
   expect_misuse({"sweep", "point", out, "2"},
                 "sweep point: the points are numbered 0 to 1, got '2'");
 }

@@ -28,6 +28,7 @@ Words names_of(const Grid& grid, const std::string& base = "0") {
 TEST(SweepGrid, ReadsListsAndRanges) {
   EXPECT_EQ(values_of("0,0.05,x"), (Words{"0", "0.05", "x"}));
   EXPECT_EQ(values_of("0..3"), (Words{"0", "1", "2", "3"}));
+  EXPECT_EQ(values_of("100000..300000..100000"), (Words{"100000", "200000", "300000"}));
   EXPECT_EQ(values_of("0.1..0.4..0.1"), (Words{"0.1", "0.2", "0.3", "0.4"}));
   EXPECT_EQ(values_of("7,0..4..2"), (Words{"7", "0", "2", "4"}));
   EXPECT_EQ(values_of("../a,b..c"), (Words{"../a", "b..c"}));  // folders, no ranges
@@ -122,6 +123,8 @@ TEST(SweepGrid, ReadsAFile) {
   EXPECT_EQ(grid.axes.at(2).values, Words{"test,norms"});
   EXPECT_EQ(grid.zips, std::vector<Words>({{"rate", "lr"}}));
   EXPECT_EQ(grid.when.at("seed").at(1).text(), "lr<9");
+  const nlohmann::ordered_json large = {{"axes", {{"steps", {1e5, 0.5, 1e20}}}}};
+  EXPECT_EQ(grid_from_json(large, "large").axes.at(0).values, (Words{"100000", "0.5", "1e+20"}));
   EXPECT_EQ(to_json(grid_from_json(to_json(grid), "again")), to_json(grid));
   expect_misuse(
       [] {

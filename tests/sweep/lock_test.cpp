@@ -85,6 +85,23 @@ TEST(SweepLock, OfADeadProcessIsHeldWhileItsRunLives) {
   EXPECT_EQ(locks.try_lock("a"), nullptr);
 }
 
+// This process could not write down that it released the lock.
+TEST(SweepLock, ThatNamesItsReaderIsFreeUnlessItHoldsIt) {
+  const ScratchFolder scratch;
+  LockFolder locks(scratch.path(), kLong);
+  std::string text;
+  {
+    const auto lock = locks.try_lock("a");
+    ASSERT_NE(lock, nullptr);
+    text = read_file(scratch / "a.lock.1");
+    EXPECT_EQ(LockFolder(scratch.path() + "/.", kLong).try_lock("a"), nullptr);
+  }
+  fs::remove(scratch / "a.lock.1");
+  write_file(scratch / "a.lock.1", text);
+  LockFolder other(scratch.path(), kLong);
+  EXPECT_NE(other.try_lock("a"), nullptr);
+}
+
 TEST(SweepLock, OfAnotherMachineIsFreeAfterSilence) {
   const ScratchFolder scratch;
   write_file(scratch / "a.lock.3", foreign_lock(1));
