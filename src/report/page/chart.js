@@ -174,9 +174,10 @@ class Chart {
 
   mark(x, near) {
     const place = this.x.place(x);
+    const dots = near.map(({series, i, x: own}) => ({series, cx: this.x.place(own), cy: this.y.place((series.line || series.y)[i])}));
     this.marks.replaceChildren(element("svg:line", {class: "hair", x1: place, x2: place, y1: this.y.from, y2: this.y.to}),
-      ...near.map(({series, i, x: own}) => element("svg:circle", {class: "dot", style: colorsOf(series.look), r: 4,
-        cx: this.x.place(own), cy: this.y.place((series.line || series.y)[i])})).filter((dot) => isFinite(dot.getAttribute("cy"))));
+      ...dots.filter(({cy}) => Number.isFinite(cy)).map(({series, cx, cy}) =>
+        element("svg:circle", {class: "dot", style: colorsOf(series.look), r: 4, cx, cy})));
   }
 
   tell(x, near) {
