@@ -15,7 +15,8 @@ namespace unlazy::tools {
 int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>& points,
               const SweepBase& base, const sweep::RunnerOptions& options);
 
-/// The GPUs that runs with these options would use; empty for the CPU.
+/// The GPUs that runs with these options would use, as RunnerOptions has them: one of all for
+/// --device cuda:N. Empty for the CPU.
 std::vector<std::string> gpus_for(const SweepBase& base);
 
 }  // namespace unlazy::tools

@@ -73,6 +73,26 @@ void SweepBase::check_axis(sweep::Axis& axis) const {
                      " is an axis and stands before -- too; leave one of them out");
 }
 
+void SweepBase::check_condition(sweep::Condition& condition) const {
+  const auto& option = condition.option;
+  const auto* row = find_row(scratch_->options().tables(), option);
+  UNLAZY_CHECK_USAGE(row != nullptr, "sweep: the condition ", condition.text(), " asks about --",
+                     option, ", an option that unlazy ", command_, " does not have");
+  UNLAZY_CHECK_USAGE(row->role != Role::kPlace && row->role != Role::kRequest,
+                     "sweep: the condition ", condition.text(), " asks about --", option,
+                     ", which decides no result");
+  // < and the like take any number, also one that the option does not.
+  if (condition.relation != "=" && condition.relation != "!=") return;
+  if (condition.value == value_text(*row)) return;
+  try {
+    scratch_->options().parse({"--" + option + "=" + condition.value});
+  } catch (const Error& error) {
+    throw Error("sweep: the condition " + condition.text() + " is refused: " + error.what(),
+                error.kind());
+  }
+  condition.value = value_text(*row);
+}
+
 std::vector<std::string> SweepBase::all_words(const sweep::Settings& settings) const {
   auto words = arguments_;
   for (const auto& [option, value] : settings) words.push_back("--" + option + "=" + value);

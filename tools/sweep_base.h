@@ -30,6 +30,9 @@ class SweepBase {
   /// itself, or that is among the arguments too, and for a value that the option does not take.
   /// Writes the values as the program writes them, so that a point has one name.
   void check_axis(sweep::Axis& axis) const;
+  /// Throws a misuse Error for a condition about an option that there is not, or that decides no
+  /// result, and for a value that the option does not take. Writes the value as check_axis() does.
+  void check_condition(sweep::Condition& condition) const;
   /// Throws the misuse Error with which the command would refuse the point, with its name.
   void check_point(const sweep::Point& point) const { accepted_words(point); }
 

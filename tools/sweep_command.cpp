@@ -158,17 +158,15 @@ sweep::Plan SweepOf::make_plan() const {
                      ": names no axis; give them after --, such as -- --seed 0..4, or as --grid "
                      "FILE");
   for (auto& axis : grid.axes) base_->check_axis(axis);
-  for (const auto& [axis, conditions] : grid.when) {
-    for (const auto& condition : conditions)
-      UNLAZY_CHECK_USAGE(base_->has(condition.option), "sweep: the condition ", condition.text(),
-                         " asks about --", condition.option, ", an option that unlazy ", command_,
-                         " does not have");
+  for (auto& [axis, conditions] : grid.when) {
+    for (auto& condition : conditions) base_->check_condition(condition);
   }
   sweep::check(grid);
   sweep::Plan plan;
   plan.command = command_;
   plan.arguments = base_words_;
   plan.base = base_->deciding_values();
+  plan.defaults = SweepBase(command_, {}).deciding_values();
   plan.grid = std::move(grid);
   sweep::make_points(plan);
   for (const auto& point : plan.points) base_->check_point(point);
@@ -181,13 +179,15 @@ int SweepOf::dry_run(const sweep::Plan& plan, const sweep::SweepFolder& folder) 
     const bool has_failed = sweep::failure_of(folder, point.name).has_value();
     std::cout << point.name << (is_done ? "  done" : has_failed ? "  failed" : "") << "\n";
   }
-  const auto jobs = sweep::num_jobs(choice_, gpus_for(*base_).size(), plan.points.size());
+  const auto gpus = gpus_for(*base_);
+  const auto jobs = sweep::num_jobs(choice_, gpus.size(), plan.points.size());
   std::cout << plan.points.size() << " points, " << jobs << " at a time, in " << folder.path()
             << std::endl;
   if (!base_->has("dry-run")) return 0;
   std::cout << "the first of them:" << std::endl;
   const auto& first = plan.points.front();
-  auto words = base_->call(first, folder.run(first.name), 0);
+  auto words =
+      base_->call(first, folder.run(first.name), gpus.empty() ? sweep::threads_a_job(jobs) : 0);
   std::erase(words, "--resume");
   std::erase(words, "--overwrite");
   words.push_back("--dry-run");
@@ -199,6 +199,7 @@ int SweepOf::dry_run(const sweep::Plan& plan, const sweep::SweepFolder& folder) 
 // Nothing is written where the script is only printed.
 int SweepOf::run_slurm(const sweep::SweepFolder& folder, const sweep::Plan& plan) {
   slurm_.retry_failed = choice_.retry_failed;
+  slurm_.lock_timeout = choice_.lock_timeout;
   if (sweep::array_of(folder, plan, slurm_).empty()) {
     std::cout << "no point is left to run in " << folder.path() << "\n";
     return 0;
@@ -217,6 +218,9 @@ int SweepOf::run_slurm(const sweep::SweepFolder& folder, const sweep::Plan& plan
 }
 
 int SweepOf::run(const std::vector<std::string>&) {
+  UNLAZY_CHECK_USAGE(!slurm_.is_asked || choice_.jobs == 0, name(),
+                     ": --jobs has no effect with --slurm, where a task runs one point; leave it "
+                     "out, or give --slurm-limit, the tasks at a time");
   const sweep::SweepFolder folder(out_);
   auto plan = sweep::checked_plan(folder, make_plan());
   base_->try_points(sweep::new_points(folder, plan));

@@ -64,7 +64,8 @@ class SweepPoint : public Command {
   Options& options() override { return options_; }
   std::string usage() const override { return "SWEEP NUMBER [options]"; }
   std::string description() const override {
-    return "Runs one point of a sweep that was begun or written before, with all cores. Its number "
+    return "Runs one point of a sweep that was begun or written before, with all cores that it may "
+           "use. Its number "
            "is its place in sweep.json,\nfrom 0 on. Meant for a job on a cluster: SIGUSR1 and "
            "SIGTERM make a checkpoint, and the same command goes on.\n\n"
            "  unlazy sweep point runs/sweep 3";

@@ -10,6 +10,7 @@ namespace unlazy::tools {
 
 int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>& points,
               const SweepBase& base, const sweep::RunnerOptions& options) {
+  std::signal(SIGCHLD, SIG_DFL);  // where the caller ignores it, no exit code of a run is kept
   const Interrupt interrupt({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
   ProgressLine line;
   sweep::RunnerHooks hooks;
@@ -46,8 +47,12 @@ int run_sweep(const sweep::SweepFolder& folder, const std::vector<sweep::Point>&
 }
 
 std::vector<std::string> gpus_for(const SweepBase& base) {
-  return !base.has("device") || base.value("device") == "cpu" ? std::vector<std::string>()
-                                                              : sweep::visible_gpus();
+  const auto device = base.value("device");
+  if (device.empty() || device == "cpu") return {};
+  const auto gpus = sweep::visible_gpus();
+  // cuda:1 is the second of all: each run must see them all.
+  if (device.starts_with("cuda:") && !gpus.empty()) return {join(gpus, ",")};
+  return gpus;
 }
 
 }  // namespace unlazy::tools

@@ -33,7 +33,7 @@ std::optional<double> number_in(const std::string& text) {
   return value;
 }
 
-// As a user writes it: 100000, which number_text() writes as 1e+05, no option of whole numbers takes.
+// As a user writes it. number_text() gives 1e+05, which no option of whole numbers takes.
 std::string plain_text(double value) {
   constexpr double kMostWhole = 9007199254740992;  // 2^53
   if (value != std::trunc(value) || std::abs(value) >= kMostWhole) return number_text(value);

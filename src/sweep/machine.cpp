@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <sstream>
 
@@ -63,8 +65,12 @@ Process process_of(pid_t pid) {
 }
 
 bool is_alive(const Process& process) {
-  return process.pid > 0 && process.start > 0 &&
-         process_of(static_cast<pid_t>(process.pid)) == process;
+  if (process.pid <= 0 || process.start <= 0) return false;
+  const auto pid = static_cast<pid_t>(process.pid);
+  if (process_of(pid) == process) return true;
+  // /proc may hide the processes of other users (hidepid). They count as alive.
+  return text_of("/proc/" + std::to_string(pid) + "/stat").empty() && ::kill(pid, 0) != 0 &&
+         errno == EPERM;
 }
 
 double seconds_since_boot() {

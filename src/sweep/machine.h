@@ -24,7 +24,8 @@ struct Process {
 /// The process of that number, with start 0 where there is none, or where it has ended and nobody
 /// has asked for its exit code yet.
 Process process_of(pid_t pid);
-/// Does a process of this machine still run? False for pid 0.
+/// Does a process of this machine still run? False for pid 0. True for one of another user
+/// that the system hides.
 bool is_alive(const Process& process);
 
 /// Seconds of a clock that goes on while the machine is suspended.

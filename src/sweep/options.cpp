@@ -1,12 +1,21 @@
 #include "sweep/options.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <thread>
 
 namespace unlazy::sweep {
 namespace {
 
-int64_t num_cores() { return std::max<int64_t>(1, std::thread::hardware_concurrency()); }
+// Those that this process may use: taskset, a container and Slurm may leave it only some.
+int64_t num_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) > 0)
+    return CPU_COUNT(&cores);
+  return std::max<int64_t>(1, std::thread::hardware_concurrency());
+}
 
 }  // namespace
 

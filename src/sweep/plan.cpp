@@ -106,6 +106,14 @@ void check_same_base(const Plan& before, const Plan& now, const std::string& fol
                        value.empty() ? "(nothing)" : value, ", but this command has ",
                        found->second.empty() ? "(nothing)" : found->second, kAdvice);
   }
+  for (const auto& [option, value] : now.defaults) {
+    const auto found = now.base.find(option);
+    if (before.base.contains(option) || found == now.base.end()) continue;
+    UNLAZY_CHECK_USAGE(found->second == value, folder,
+                       ": its sweep was begun by an unlazy without --", option, ", so it has ",
+                       value.empty() ? "(nothing)" : value, ", but this command has ",
+                       found->second.empty() ? "(nothing)" : found->second, kAdvice);
+  }
 }
 
 void check_same_axes(const Plan& before, const Plan& now, const std::string& folder) {

@@ -21,6 +21,9 @@ struct Plan {
   std::vector<std::string> arguments;  // the options that all points share, as they were given
   // The value of each option that decides results, where no axis sets it.
   std::map<std::string, std::string> base;
+  // The defaults of this program: the values that a sweep of an older one has for options that it
+  // did not know. Not recorded.
+  std::map<std::string, std::string> defaults = {};
   Grid grid;
   // Axes that were added to a sweep, with the value that its older points have. A point of this
   // value is an older one, so its name does not hold the axis.

@@ -144,7 +144,9 @@ class Runner {
     const auto now = locks_.owner(point);
     const bool has_changed =
         before && now && (now->beat != before->beat || now->process != before->process);
-    return has_changed || seconds_since_boot() - found->second.time > 2 * options_.lock_timeout;
+    const double last_look = next_look_ - 1;
+    return has_changed ||
+           (held_.contains(point) && last_look - found->second.time > 2 * options_.lock_timeout);
   }
 
   void start_some() {
@@ -369,7 +371,9 @@ std::vector<std::string> visible_gpus() {
     std::string text = chosen;
     for (size_t end; !text.empty(); text.erase(0, end == std::string::npos ? end : end + 1)) {
       end = text.find(',');
-      gpus.push_back(text.substr(0, end));
+      const auto gpu = text.substr(0, end);
+      if (gpu.starts_with('-')) break;  // CUDA sees none of those that follow
+      gpus.push_back(gpu);
     }
     return gpus;
   }

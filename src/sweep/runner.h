@@ -14,8 +14,8 @@ struct RunnerOptions {
   int64_t jobs = 1;           // points at a time
   double lock_timeout = 60;   // seconds: lock.h
   bool retry_failed = false;  // points that have failed before this call
-  // Until points that other processes run are done as well. Otherwise only until it is known whether
-  // their owners live, at most twice the timeout.
+  // Until points that other processes run are done as well. Otherwise only until it is known
+  // whether their owners live, at most twice the timeout.
   bool waits_for_others = true;
   std::vector<std::string> gpus = {};  // what CUDA_VISIBLE_DEVICES may be, taken in turn
 };

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/error.h"
+#include "core/format.h"
 #include "sweep/state.h"
 
 namespace unlazy::sweep {
@@ -14,6 +15,19 @@ std::string in_single_quotes(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
+}
+
+// A path for #SBATCH --output. Slurm reads %, quotes and backslashes in it.
+std::string output_path(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    UNLAZY_CHECK_USAGE(static_cast<unsigned char>(c) >= ' ' && c != '"' && c != '\\',
+                       "sweep: ", path,
+                       ": Slurm takes no folder with a quotation mark, backslash or control "
+                       "character in its name; choose another --out");
+    text += c == '%' ? std::string("%%") : std::string(1, c);
+  }
+  return text;
 }
 
 bool is_to_run(const SweepFolder& folder, const Point& point, bool retry_failed) {
@@ -34,7 +48,7 @@ OptionTable describe(SlurmOptions& o) {
         .is_common = true},
        {.name = "print",
         .target = &o.prints,
-        .help = "Only print the script of the job array.",
+        .help = "With --slurm: only print the script of the job array, and write nothing.",
         .role = Role::kRequest,
         .only_for = {{"slurm", {"true"}}},
         .is_common = true},
@@ -72,7 +86,7 @@ std::string slurm_script(const SweepFolder& folder, const Plan& plan, const Slur
   return "#!/bin/bash\n"
          "#SBATCH --job-name=unlazy\n"
          "#SBATCH --array=" +
-         array_of(folder, plan, options) + "\n#SBATCH --output=\"" + folder.logs() +
+         array_of(folder, plan, options) + "\n#SBATCH --output=\"" + output_path(folder.logs()) +
          "/slurm-%A_%a.txt\"\n"
          "#SBATCH --open-mode=append\n"
          "#SBATCH --requeue\n"
@@ -83,6 +97,9 @@ std::string slurm_script(const SweepFolder& folder, const Plan& plan, const Slur
          in_single_quotes(working_folder) + " || exit 1\n" + in_single_quotes(program) +
          " sweep point " + in_single_quotes(folder.path()) + " \"$SLURM_ARRAY_TASK_ID\"" +
          (options.retry_failed ? " --retry-failed" : "") +
+         (options.lock_timeout == SlurmOptions().lock_timeout
+              ? ""
+              : " --lock-timeout " + number_text(options.lock_timeout)) +
          " &\n"
          R"(run=$!
 # Slurm sends SIGUSR1 ahead of the time limit. The run writes its checkpoint and ends.

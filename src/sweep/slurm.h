@@ -16,6 +16,7 @@ struct SlurmOptions {
   std::string options;  // of sbatch: "--partition=gpu --time=02:00:00"
   int64_t limit = 0;    // tasks at a time; 0: no limit
   bool retry_failed = false;
+  double lock_timeout = 60;  // seconds: of sweep point
 };
 OptionTable describe(SlurmOptions& options);
 
@@ -24,7 +25,8 @@ OptionTable describe(SlurmOptions& options);
 std::string array_of(const SweepFolder& folder, const Plan& plan, const SlurmOptions& options);
 
 /// The script of the job array. `program`: the path of unlazy. Ahead of the time limit Slurm sends
-/// SIGUSR1; the run then writes its checkpoint, and the task is put into the queue again.
+/// SIGUSR1; the run then writes its checkpoint, and the task is put into the queue again. Throws a
+/// misuse Error for a folder whose name Slurm cannot take.
 std::string slurm_script(const SweepFolder& folder, const Plan& plan, const SlurmOptions& options,
                          const std::string& program, const std::string& working_folder);
 

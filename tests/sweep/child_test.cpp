@@ -2,6 +2,7 @@
 #include "sweep/child.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "core/files.h"
 #include "support/scratch_folder.h"
 #include "sweep/attempt.h"
+#include "sweep/options.h"
 #include "sweep/runner.h"
 
 namespace unlazy::sweep {
@@ -110,9 +112,25 @@ TEST(SweepChild, EndsWithItsParent) {
   for (const int end : numbers) ::close(end);
 }
 
+TEST(SweepOptions, CountTheCoresThatTheProcessMayUse) {
+  cpu_set_t before, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (int core = 0; CPU_COUNT(&one) == 0; ++core) {
+    if (CPU_ISSET(core, &before)) CPU_SET(core, &one);
+  }
+  EXPECT_EQ(threads_a_job(1), CPU_COUNT(&before));
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(threads_a_job(1), 1);
+  EXPECT_EQ(num_jobs({}, 0, 100), 1);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+}
+
 TEST(SweepChild, TakesTheGpusThatAreVisible) {
   ::setenv("CUDA_VISIBLE_DEVICES", "1,GPU-ab", 1);
   EXPECT_EQ(visible_gpus(), (std::vector<std::string>{"1", "GPU-ab"}));
+  ::setenv("CUDA_VISIBLE_DEVICES", "2,-1,0", 1);
+  EXPECT_EQ(visible_gpus(), std::vector<std::string>{"2"});  // as CUDA reads it
   ::setenv("CUDA_VISIBLE_DEVICES", "", 1);
   EXPECT_TRUE(visible_gpus().empty());
   ::unsetenv("CUDA_VISIBLE_DEVICES");

@@ -109,6 +109,16 @@ TEST(SweepCommand, RefusesBeforeAnythingStarts) {
           "sweep train: there is no flag --job; did you mean --jobs?");
   refused({"--when", "seed:sed>0", "--", "--seed", "0"},
           "sweep: the condition sed>0 asks about --sed, an option that unlazy train does not have");
+  refused({"--when", "seed:device=cpu", "--", "--seed", "0"},
+          "sweep: the condition device=cpu asks about --device, which decides no result");
+  refused({"--slurm", "--jobs", "2", "--", "--seed", "0"},
+          "sweep train: --jobs has no effect with --slurm, where a task runs one point; leave it "
+          "out, or give --slurm-limit, the tasks at a time");
+  const auto misspelt =
+      run_program(training(out) + Words{"--when", "seed:noise=flp", "--", "--seed", "0"});
+  EXPECT_EQ(misspelt.exit_code, 2);
+  EXPECT_EQ(misspelt.err.find("unlazy: sweep: the condition noise=flp is refused: --noise"), 0u)
+      << misspelt.err;
 }
 
 TEST(SweepCommand, AFailedPointIsKeptAndRetriedWhenAsked) {

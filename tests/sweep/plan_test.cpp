@@ -84,6 +84,14 @@ TEST(SweepPlan, AnotherSweepIsRefused) {
   refused(plan_of({{"seed", {"0", "1"}}, {"rate", {"0"}}}, {{"lr", "0.3"}}),
           "runs/s: its sweep was begun with --lr 0.1, but this command has 0.3; give what it was "
           "begun with, or choose another --out");
+  // An option that the program did not have when the sweep was begun.
+  auto newer = plan_of({{"seed", {"0", "1"}}, {"rate", {"0"}}}, {{"decay", "0.3"}});
+  newer.defaults = {{"decay", "0"}};
+  refused(newer,
+          "runs/s: its sweep was begun by an unlazy without --decay, so it has 0, but this command "
+          "has 0.3; give what it was begun with, or choose another --out");
+  newer.base["decay"] = "0";
+  EXPECT_EQ(names_of(grown(before, newer, "runs/s")), names_of(before));
   refused(plan_of({{"seed", {"0", "1"}}}),
           "runs/s: its sweep has the axis --rate, which this command lacks; give what it was begun "
           "with, or choose another --out");

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/error.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
 #include "sweep/slurm.h"
@@ -48,7 +49,7 @@ TEST(SweepSlurm, TheArrayHoldsWhatIsLeft) {
 
 // Names that bash would read otherwise.
 TEST(SweepSlurm, TheScriptQuotesPaths) {
-  const SweepFolder folder("/runs/it's $HOME");
+  const SweepFolder folder("/runs/it's $HOME 5%");
   const auto script = slurm_script(folder, plan_of(2), {.options = "--time=02:00:00"},
                                    "/bin/unlazy", "/work place");
   EXPECT_NE(script.find("\n#SBATCH --array=0-1\n"), std::string::npos) << script;
@@ -56,9 +57,16 @@ TEST(SweepSlurm, TheScriptQuotesPaths) {
             std::string::npos)
       << script;
   EXPECT_NE(script.find("cd '/work place' || exit 1\n'/bin/unlazy' sweep point '/runs/it'\\''s "
-                        "$HOME' \"$SLURM_ARRAY_TASK_ID\" &\n"),
+                        "$HOME 5%' \"$SLURM_ARRAY_TASK_ID\" &\n"),
             std::string::npos)
       << script;
+  EXPECT_NE(script.find("\n#SBATCH --output=\"/runs/it's $HOME 5%%/logs/slurm-%A_%a.txt\"\n"),
+            std::string::npos)
+      << script;
+  const auto patient = slurm_script(folder, plan_of(2), {.lock_timeout = 90}, "/bin/unlazy", "/");
+  EXPECT_NE(patient.find("\"$SLURM_ARRAY_TASK_ID\" --lock-timeout 90 &\n"), std::string::npos)
+      << patient;
+  EXPECT_THROW(slurm_script(SweepFolder("/a\nb"), plan_of(2), {}, "/bin/unlazy", "/"), Error);
 }
 
 }  // namespace
