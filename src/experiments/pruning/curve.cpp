@@ -58,6 +58,7 @@ Json to_json(const CurveLevel& level) {
   Json json;
   for (const auto& field : level_fields())
     std::visit([&](auto member) { json[field.name] = level.*member; }, field.member);
+  json["layers"] = Json::object();
   for (const auto& layer : level.layers)
     json["layers"][layer.name] = {{"total", layer.total}, {"kept", layer.kept}};
   return json;
