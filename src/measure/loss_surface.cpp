@@ -122,9 +122,13 @@ at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
                         FlatParameters::view(direction, subject_.parameters.segments()[i]));
     }
     std::vector<at::Tensor> parts;
-    {
+    try {
       at::AutoGradMode with_grad(true);
       parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
+    } catch (const c10::NotImplementedError& error) {  // in networks from Python
+      throw Error(internal::concat(
+          "measure: this network has no Hessian here, since LibTorch lacks a derivative (",
+          error.what_without_backtrace(), "); leave the measurements of the Hessian out"));
     }
     for (auto& part : parts) {
       if (part.defined()) part = part._fw_grad(level.number());

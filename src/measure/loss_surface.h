@@ -48,7 +48,8 @@ class LossSurface {
   at::Tensor gradient(const Span& span);
   at::Tensor gradient() { return gradient({0, num_samples_}); }
   /// [P] the Hessian of L times `v` [P], for the free parameters (pruned weights have neither row
-  /// nor column): the forward derivative of the gradient. `unlazy measure --help` says what it
+  /// nor column): the forward derivative of the gradient. Throws Error where LibTorch lacks a
+  /// derivative that this needs (softmax, in networks from Python). `unlazy measure --help` says what it
   /// costs.
   at::Tensor hessian_vector(const at::Tensor& v);
   /// An unbiased estimate of sum_n sum_k norm(df_k(x_n)/dtheta)^2, which is norm(J^T v)^2 for a v
