@@ -125,10 +125,12 @@ at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
     try {
       at::AutoGradMode with_grad(true);
       parts = torch::autograd::grad({mean_loss(chunk)}, parameters_, {}, false, false, true);
-    } catch (const c10::NotImplementedError& error) {  // in networks from Python
-      throw Error(internal::concat(
-          "measure: this network has no Hessian here, since LibTorch lacks a derivative (",
-          error.what_without_backtrace(), "); leave the measurements of the Hessian out"));
+    } catch (const c10::Error& error) {  // in networks from Python
+      const std::string problem = error.what_without_backtrace();
+      if (problem.find("forward AD") == std::string::npos) throw;
+      throw Error(internal::concat("measure: LibTorch lacks a derivative for the Hessian of this ",
+                                   "network (", problem.substr(0, problem.find('\n')),
+                                   "); leave the measurements of the Hessian out"));
     }
     for (auto& part : parts) {
       if (part.defined()) part = part._fw_grad(level.number());
