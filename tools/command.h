@@ -1,7 +1,9 @@
 // A subcommand of the program: one file in tools/, one line in tools/registry.cpp.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,12 @@
 #include "core/registry.h"
 
 namespace unlazy::tools {
+
+/// What a call needs.
+struct Cost {
+  double seconds = 0;
+  int64_t disk_bytes = 0;
+};
 
 class Command;
 using MakeCommand = std::unique_ptr<Command>();
@@ -40,6 +48,8 @@ class Command {
   /// Does the work. `words` are the arguments that are not flags. Returns the exit code: 0, or
   /// 128 + signal.
   virtual int run(const std::vector<std::string>& words) = 0;
+  /// What run() with --dry-run has found; empty before it, and for commands that have none.
+  virtual std::optional<Cost> cost() const { return {}; }
 };
 
 /// All subcommands, in the order of --help.

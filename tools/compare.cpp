@@ -65,7 +65,9 @@ class Compare : public Command {
     refuse_words("compare", words);
     if (!golden_.empty()) return check();
     if (train_.run.dry_run) {
-      std::cout << text_of(experiments::try_comparison(compare_, train_));
+      const auto trial = experiments::try_comparison(compare_, train_);
+      std::cout << text_of(trial);
+      cost_ = {trial.seconds(), trial.disk_bytes()};
       return 0;
     }
     const std::string name = preset_.empty() ? "compare" : preset_;
@@ -78,6 +80,8 @@ class Compare : public Command {
     draw_and_finish(out, name);
     return 0;
   }
+
+  std::optional<Cost> cost() const override { return cost_; }
 
  private:
   static void print(const experiments::Comparison& result) {
@@ -121,6 +125,7 @@ class Compare : public Command {
   std::string preset_, golden_;
   experiments::CompareOptions compare_;
   train::TrainOptions train_ = defaults();
+  std::optional<Cost> cost_;
   Options options_{"compare", tables()};
 
   std::vector<OptionTable> tables() {

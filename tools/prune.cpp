@@ -119,6 +119,8 @@ class Prune : public Command {
     return c.train.run.dry_run ? dry_run({""}) : make_curve();
   }
 
+  std::optional<Cost> cost() const override { return cost_; }
+
  private:
   int make_curve() {
     const Interrupt interrupt;
@@ -212,7 +214,7 @@ class Prune : public Command {
   }
 
   // The first of `runs` stands for all.
-  int dry_run(const std::vector<std::string>& runs) const {
+  int dry_run(const std::vector<std::string>& runs) {
     double seconds = 0;
     int64_t bytes = 0;
     for (const auto& panel : panels()) {
@@ -232,10 +234,10 @@ class Prune : public Command {
       bytes += trial.disk_bytes();
     }
     const auto count = static_cast<int64_t>(runs.size());
+    cost_ = {seconds * static_cast<double>(count), bytes * count};
     if (count > 1) {
-      std::cout << "all " << count
-                << " runs: " << duration_text(seconds * static_cast<double>(count)) << ", "
-                << bytes_text(static_cast<double>(bytes * count)) << " of disk\n";
+      std::cout << "all " << count << " runs: " << duration_text(cost_->seconds) << ", "
+                << bytes_text(static_cast<double>(cost_->disk_bytes)) << " of disk\n";
     }
     return 0;
   }
@@ -247,6 +249,7 @@ class Prune : public Command {
 
   Choice choice_;
   std::vector<std::string> arguments_;
+  std::optional<Cost> cost_;
 };
 
 }  // namespace

@@ -38,11 +38,16 @@ class Sweep : public Command {
     return text + "\n\nunlazy sweep COMMAND --help says more.";
   }
   const Registry<MakeCommand>* subcommands() const override { return &sweep_commands(); }
+  std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    UNLAZY_CHECK_USAGE(arguments.empty(), kNothing, join(first_words()));
+    return {};
+  }
   int run(const std::vector<std::string>&) override {
-    throw Error("sweep: name what to sweep: " + join(first_words()), Error::Kind::kMisuse);
+    throw Error(kNothing + join(first_words()), Error::Kind::kMisuse);
   }
 
  private:
+  inline static const std::string kNothing = "sweep: name first what to sweep: ";
   Options options_{"sweep", {}};
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/format.h"
 #include "core/option_rows.h"
 #include "sweep.h"
 #include "sweep/options.h"
@@ -29,6 +30,11 @@ SplitWords split_words(const std::vector<std::string>& words) {
 
 std::string flag_name(const std::string& word) {
   return word.starts_with("--") ? word.substr(2, word.find('=') - 2) : std::string();
+}
+
+bool has_flag(const std::vector<std::string>& words, const std::string& name) {
+  return std::ranges::any_of(words,
+                             [&](const std::string& word) { return flag_name(word) == name; });
 }
 
 // A sweep of one command: train, compare, prune or synthetic.
@@ -117,6 +123,10 @@ std::vector<std::vector<std::string>> flags_in(const std::vector<std::string>& w
 
 std::vector<std::string> SweepOf::parse(const std::vector<std::string>& arguments) {
   const auto [before, after] = split_words(arguments);
+  // Said first: without -- an axis is read as an option with a strange value.
+  UNLAZY_CHECK_USAGE(!after.empty() || has_flag(before, "grid"), name(),
+                     ": names no axis; give them after --, such as -- --seed 0..4, or as --grid "
+                     "FILE");
   const std::vector<OptionTable> own = {options_.tables()[0], options_.tables()[1]};
   std::vector<std::string> known, own_words;
   const auto append = [](std::vector<std::string>& list, const std::vector<std::string>& words) {
@@ -154,9 +164,7 @@ sweep::Plan SweepOf::make_plan() const {
   for (const auto& axis : sweep::axes_from_words(axis_words_)) grid.axes.push_back(axis);
   for (const auto& text : choice_.zip) sweep::add_zip(grid, text);
   for (const auto& text : choice_.when) sweep::add_condition(grid, text);
-  UNLAZY_CHECK_USAGE(!grid.axes.empty(), name(),
-                     ": names no axis; give them after --, such as -- --seed 0..4, or as --grid "
-                     "FILE");
+  UNLAZY_CHECK_USAGE(!grid.axes.empty(), name(), ": ", choice_.grid, " names no axis");
   for (auto& axis : grid.axes) base_->check_axis(axis);
   for (auto& [axis, conditions] : grid.when) {
     for (auto& condition : conditions) base_->check_condition(condition);
@@ -193,7 +201,21 @@ int SweepOf::dry_run(const sweep::Plan& plan, const sweep::SweepFolder& folder) 
   words.push_back("--dry-run");
   const auto command = take_command(words);
   const auto rest = command->parse(words);
-  return command->run(rest);
+  const int code = command->run(rest);
+  const auto left = std::ranges::count_if(plan.points, [&](const sweep::Point& point) {
+    return !sweep::is_done(folder.run(point.name));
+  });
+  if (const auto cost = command->cost(); cost && left > 0) {
+    const auto rounds = (left + jobs - 1) / jobs;
+    std::cout << left << (left == 1 ? " point is" : " points are") << " left; each like the first: "
+              << duration_text(static_cast<double>(rounds) * cost->seconds) << ", "
+              << bytes_text(static_cast<double>(left * cost->disk_bytes)) << " of disk"
+              << (jobs > 1
+                      ? "; longer if " + std::to_string(jobs) + " at a time slow each other down"
+                      : "")
+              << "\n";
+  }
+  return code;
 }
 
 // Nothing is written where the script is only printed.

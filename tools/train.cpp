@@ -50,7 +50,9 @@ class Train : public Command {
   int run(const std::vector<std::string>& words) override {
     refuse_words("train", words);
     if (choice_.run.dry_run) {
-      std::cout << text_of(train::try_run(choice_));
+      const auto trial = train::try_run(choice_);
+      std::cout << text_of(trial);
+      cost_ = {trial.seconds(), trial.disk_bytes()};
       return 0;
     }
     const Interrupt interrupt;
@@ -74,6 +76,8 @@ class Train : public Command {
     return 0;
   }
 
+  std::optional<Cost> cost() const override { return cost_; }
+
  private:
   std::vector<OptionTable> tables() {
     std::vector<OptionTable> list = {{"Preset", {preset_option(preset_, "train")}}};
@@ -83,6 +87,7 @@ class Train : public Command {
 
   std::string preset_;
   train::TrainOptions choice_;
+  std::optional<Cost> cost_;
   Options options_{"train", tables()};
 };
 

@@ -98,8 +98,13 @@ Archive::Archive(const std::string& path) : path_(path) {
   size_ = std::filesystem::file_size(path, problem);
   UNLAZY_CHECK_USAGE(!problem, path, ": cannot be read (", problem.message(),
                      "); is the path right?");
-  reader_ = reading("the list of records",
-                    [&] { return std::make_unique<caffe2::serialize::PyTorchStreamReader>(path); });
+  try {
+    reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
+  } catch (const c10::Error&) {  // its text is long and speaks of checkpoints
+    throw Error(path +
+                ": is not a whole archive of torch.export; it was cut off or damaged, or is "
+                "something else: copy it again, or export it again");
+  }
   const bool is_program =
       reading("models/model.json", [&] { return reader_->hasRecord("models/model.json"); });
   UNLAZY_CHECK_USAGE(is_program, path,

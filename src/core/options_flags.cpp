@@ -118,6 +118,19 @@ void Options::refuse_flag(const std::string& name) const {
       Error::Kind::kMisuse);
 }
 
+// --quick where --scale quick is meant. Null if several options, or none, have such a choice.
+const Option* Options::option_with_choice(const std::string& choice) const {
+  const Option* found = nullptr;
+  for (const auto& table : tables_) {
+    for (const auto& row : table.rows()) {
+      if (std::ranges::count(row.choices, choice, &Choice::name) == 0) continue;
+      if (found != nullptr) return nullptr;
+      found = &row;
+    }
+  }
+  return found;
+}
+
 // A command may have ninety options: too many to list where none is near.
 std::string Options::hint(const std::string& name, bool is_flag) const {
   auto known = names();
@@ -130,6 +143,8 @@ std::string Options::hint(const std::string& name, bool is_flag) const {
       if (other == *word && find(flag) != nullptr) meant = flag;
     }
   }
+  if (const auto* option = is_flag && !meant ? option_with_choice(name) : nullptr)
+    return "did you mean --" + option->name + " " + name + "?";
   if (!meant) meant = nearest(name, known);
   if (!meant) return "see unlazy " + command_ + " --help";
   return "did you mean " + (is_flag ? "--" + *meant : "'" + *meant + "'") + "?";

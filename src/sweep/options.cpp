@@ -60,7 +60,7 @@ OptionTable describe(SweepOptions& o) {
            .role = Role::kRequest},
           {.name = "dry-run",
            .target = &o.dry_run,
-           .help = "List the points and what the first one needs; run nothing.",
+           .help = "List the points, and what the first one and all of them need; run nothing.",
            .role = Role::kRequest,
            .is_common = true},
       }};

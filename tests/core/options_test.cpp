@@ -164,6 +164,9 @@ TEST(Options, RefusesFlagsThatItDoesNotKnow) {
                 "train: there is no flag --print-confg; did you mean --print-config?");
   expect_misuse([&] { v.parse({"--frobnicate"}); },
                 "train: there is no flag --frobnicate; see unlazy train --help");
+  // The value of an option for its name.
+  expect_misuse([&] { v.parse({"--none"}); },
+                "train: there is no flag --none; did you mean --noise none?");
   expect_misuse([&] { v.parse({"--no-flip"}); },
                 "train: there is no flag --no-flip; write --flip=false");
   expect_misuse([&] { v.parse({"--no-batch"}); },

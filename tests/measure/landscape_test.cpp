@@ -13,6 +13,7 @@
 
 #include "measure/landscape_figure.h"
 #include "support/expect_error.h"
+#include "support/small_run.h"
 #include "train/experiment.h"
 
 namespace unlazy::measure {
@@ -21,16 +22,8 @@ namespace {
 using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 train::TrainOptions small_run(int64_t seed = 0) {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
-  o.data.train_size = 24;
-  o.data.test_size = 16;
-  o.batch.batch_size = 8;
-  o.model.name = "resnet20";
-  o.compute.precision = "fp32";
-  o.run.eval_batch = 10;
+  auto o = testing::small_resnet_run();
   o.run.seed = seed;
-  o.measure.names = {};
   return o;
 }
 

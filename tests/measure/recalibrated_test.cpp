@@ -11,21 +11,14 @@
 #include <cmath>
 
 #include "measure/loss_surface.h"
+#include "support/small_run.h"
 #include "train/experiment.h"
 
 namespace unlazy::measure {
 namespace {
 
 train::TrainOptions run_options(const std::string& statistics = "running") {
-  train::TrainOptions o;
-  o.data.source = "cifar10-sample";
-  o.data.train_size = 24;
-  o.data.test_size = 16;
-  o.batch.batch_size = 8;
-  o.model.name = "resnet20";
-  o.compute.precision = "fp32";
-  o.run.eval_batch = 10;
-  o.measure.names = {};
+  auto o = testing::small_resnet_run();
   o.measure.probe.samples = 12;
   o.measure.probe.statistics = statistics;
   return o;

@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "sweep/lock.h"
 
 namespace unlazy {
@@ -30,13 +31,7 @@ Words synthetic(const std::string& out) {
           "--jobs", "2",         "--figures=false", "--out", out};
 }
 // A run of a network that takes about as long.
-Words training(const std::string& out) {
-  return {"sweep",       "train", "--data",         "cifar10-sample",
-          "--model",     "mlp",   "--hidden-width", "4",
-          "--precision", "fp32",  "--train-size",   "32",
-          "--batch",     "16",    "--test-size",    "16",
-          "--epochs",    "2",     "--out",          out};
-}
+Words training(const std::string& out) { return testing::small_sweep(out, "2"); }
 
 void expect_misuse(const Words& words, const std::string& message) {
   const auto result = run_program(words);
@@ -87,6 +82,11 @@ TEST(SweepCommand, RefusesBeforeAnythingStarts) {
           "sweep: the point seed=0 is refused: data: --train-size 99999 is more than the 2500 "
           "images there "
           "are");
+  refused({"--seed", "0..2"},
+          "sweep train: names no axis; give them after --, such as -- --seed 0..4, or as "
+          "--grid FILE");
+  expect_misuse({"sweep", "--out", out},
+                "sweep: name first what to sweep: train, compare, prune, synthetic, status, point");
   expect_misuse({"sweep", "prune", "--runs", "a", "--", "--criterion", "random"},
                 "sweep prune: a point is of one run; leave out --runs, and give the runs as an "
                 "axis: -- --run RUN,RUN,..");
@@ -182,6 +182,10 @@ TEST(SweepCommand, DryRunListsAndWritesNothing) {
                             out + "\n"),
             0u)
       << result.out;
+  // Three points, one at a time: three times what the first needs.
+  const auto first = result.out.find("\ntime     "), all = result.out.find("\n3 points are left");
+  ASSERT_NE(first, std::string::npos) << result.out;
+  EXPECT_NE(all, std::string::npos) << result.out;
   EXPECT_FALSE(fs::exists(out));
 }
 

@@ -17,6 +17,7 @@
 #include "core/files.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
+#include "support/small_run.h"
 #include "sweep/lock.h"
 #include "sweep/plan.h"
 #include "sweep/state.h"
@@ -30,35 +31,9 @@ using testing::ScratchFolder;
 constexpr int kPoints = 40, kWorkers = 4, kKills = 200;
 
 std::vector<std::string> sweep_words(const std::string& out) {
-  return {"sweep",
-          "train",
-          "--data",
-          "cifar10-sample",
-          "--model",
-          "mlp",
-          "--hidden-width",
-          "8",
-          "--precision",
-          "fp32",
-          "--train-size",
-          "32",
-          "--batch",
-          "16",
-          "--test-size",
-          "16",
-          "--epochs",
-          "20",
-          "--threads",
-          "1",
-          "--jobs",
-          "1",
-          "--out",
-          out,
-          "--",
-          "--seed",
-          "0..9",
-          "--lr",
-          "0.05,0.1,0.2,0.4"};
+  return testing::small_sweep(
+      out, "20",
+      {"--threads", "1", "--jobs", "1", "--", "--seed", "0..9", "--lr", "0.05,0.1,0.2,0.4"});
 }
 
 // The program, with its output thrown away.
@@ -205,33 +180,9 @@ TEST(SweepKills, AnInterruptStopsTheRunsWithACheckpoint) {
   const ScratchFolder scratch;
   const std::string out = scratch / "sweep", run = out + "/seed=0";
   // Long enough to be caught; no checkpoint and no row on the way.
-  const std::vector<std::string> words = {"sweep",
-                                          "train",
-                                          "--data",
-                                          "cifar10-sample",
-                                          "--model",
-                                          "mlp",
-                                          "--hidden-width",
-                                          "8",
-                                          "--precision",
-                                          "fp32",
-                                          "--train-size",
-                                          "32",
-                                          "--batch",
-                                          "16",
-                                          "--test-size",
-                                          "16",
-                                          "--epochs",
-                                          "5000",
-                                          "--measure-every",
-                                          "5000ep",
-                                          "--checkpoint-every",
-                                          "5000ep",
-                                          "--out",
-                                          out,
-                                          "--",
-                                          "--seed",
-                                          "0"};
+  const auto words = testing::small_sweep(
+      out, "5000",
+      {"--measure-every", "5000ep", "--checkpoint-every", "5000ep", "--", "--seed", "0"});
   const pid_t sweep = start_quietly(words);
   while (!std::filesystem::exists(run + "/metrics.csv")) ::usleep(1000);
   ::kill(sweep, SIGINT);
