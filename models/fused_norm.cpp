@@ -334,10 +334,12 @@ bool can_fuse(const at::Tensor& x, const at::Tensor& residual, const BatchNormTe
                              residual.sizes() != x.sizes() || residual.device() != x.device())) {
     return false;
   }
-  if (!norm.weight.defined() || norm.weight.scalar_type() != c10::kFloat ||
-      norm.weight._fw_grad(0).defined()) {
-    return false;
+  for (const auto* t : {&norm.weight, &norm.bias, &norm.running_mean, &norm.running_var}) {
+    if (!t->defined() || t->scalar_type() != c10::kFloat || t->numel() != x.size(1) ||
+        !t->is_contiguous())
+      return false;
   }
+  if (norm.weight._fw_grad(0).defined()) return false;
   return x.is_cuda() ? can_fuse_on_cuda(x, norm) : x.size(1) <= kMaxChannels;
 }
 

@@ -8,12 +8,14 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <iomanip>
 #include <iostream>
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "command.h"
 #include "core/error.h"
@@ -21,6 +23,7 @@
 #include "core/safetensors.h"
 #include "linearise/network.h"
 #include "models/exported/exported_model.h"
+#include "report/text.h"
 
 namespace unlazy::tools {
 namespace {
@@ -48,7 +51,7 @@ struct Difference {
   double worst = 0;
   std::string where;
   void add(double difference, const std::string& name) {
-    if (!(difference <= worst)) {  // also nan
+    if (!std::isnan(worst) && !(difference <= worst)) {  // nan is the worst
       worst = difference;
       where = name;
     }
@@ -95,7 +98,7 @@ class Check {
   Difference losses() const {
     const auto model = fresh(/*is_training=*/true);
     const auto wanted = reference_.at("train.losses");
-    const double lr = std::stod(reference_.metadata.at("lr"));
+    const double lr = learning_rate();
     Difference found;
     for (int64_t step = 0; step < wanted.numel(); ++step) {
       models::set_draws(*model, static_cast<uint64_t>(step));
@@ -113,6 +116,15 @@ class Check {
   }
 
  private:
+  double learning_rate() const {
+    const auto found = reference_.metadata.find("lr");
+    double lr = 0;
+    UNLAZY_CHECK(found != reference_.metadata.end() && std::istringstream(found->second) >> lr,
+                 "model check: the reference does not say its learning rate; it was not written by "
+                 "export_network.py --reference");
+    return lr;
+  }
+
   std::shared_ptr<models::Model> fresh(bool is_training) const {
     auto model = models::make_exported(network_);
     model->module().train(is_training);
@@ -152,12 +164,6 @@ class Check {
   at::Tensor images_, targets_;
 };
 
-std::string shape_text(const std::vector<int64_t>& sizes) {
-  std::vector<std::string> words;
-  for (const int64_t size : sizes) words.push_back(size < 0 ? "any" : std::to_string(size));
-  return join(words, " x ");
-}
-
 class ModelCommand : public Command {
  public:
   Options& options() override { return options_; }
@@ -190,18 +196,18 @@ class ModelCommand : public Command {
 
  private:
   int info(const models::ExportedNetwork& network) const {
-    const auto& program = network.program;
+    const auto& program = *network.training;
     int64_t count = 0;
     std::set<const void*> seen;
     std::cout << "file      " << network.path << ", SHA-1 " << models::file_sha1(network.path)
-              << ", PyTorch " << network.torch_version << "\n"
-              << "input     " << shape_text(program.inputs().shape) << "\n"
+              << ", PyTorch " << report::one_line(network.torch_version) << "\n"
+              << "input     " << models::sizes_text(program.inputs().shape) << "\n"
               << "outputs   " << program.num_outputs()
               << (program.num_outputs() > 1 ? ", of which the first is taken for the logits" : "")
               << "\n"
               << "graphs    "
-              << (network.has_two ? "one for training, one for evaluation"
-                                  : "one, with switches between training and evaluation")
+              << (network.has_two() ? "one for training, one for evaluation"
+                                    : "one, with switches between training and evaluation")
               << "\n"
               << "random    "
               << (program.is_random() ? "training draws random numbers (dropout)" : "no") << "\n";
@@ -210,8 +216,8 @@ class ModelCommand : public Command {
       const auto& tensor = network.weights.at(name);
       const bool is_new = seen.insert(tensor.value.unsafeGetTensorImpl()).second;  // or it is tied
       if (tensor.requires_grad && is_new) count += tensor.value.numel();
-      std::cout << "  " << std::left << std::setw(44) << name << " " << std::setw(18)
-                << shape_text(tensor.value.sizes().vec())
+      std::cout << "  " << std::left << std::setw(44) << report::one_line(name) << " "
+                << std::setw(18) << models::sizes_text(tensor.value.sizes().vec())
                 << (!tensor.requires_grad ? " fixed or buffer"
                     : is_new              ? ""
                                           : " tied")
@@ -221,13 +227,12 @@ class ModelCommand : public Command {
     std::map<std::string, int64_t> operators;
     for (const auto& node : program.nodes()) ++operators[node.target];
     for (const auto& [name, times] : operators)
-      std::cout << "  " << std::right << std::setw(5) << times << "  " << name << "\n";
-    auto problems = network.problems();
-    if (program.is_switched_off())
-      problems.push_back("it was exported in evaluation mode; call train() before the export");
+      std::cout << "  " << std::right << std::setw(5) << times << "  " << report::one_line(name)
+                << "\n";
+    const auto problems = network.problems();
     if (problems.empty()) return 0;
     std::cout << "\ncannot be trained\n";
-    for (const auto& problem : problems) std::cout << "  " << problem << "\n";
+    for (const auto& problem : problems) std::cout << "  " << report::one_line(problem) << "\n";
     return 1;
   }
 
@@ -239,8 +244,15 @@ class ModelCommand : public Command {
     const int threads = at::get_num_threads();
     at::set_num_threads(1);  // as the reference was made: sums depend on their number
     const Check check(network, reference);
-    const auto evaluation = check.of_mode(false), training = check.of_mode(true);
-    const auto losses = check.losses();
+    std::map<std::string, Difference> evaluation, training;
+    Difference losses;
+    try {
+      evaluation = check.of_mode(false);
+      training = check.of_mode(true);
+      losses = check.losses();
+    } catch (const Error& error) {
+      throw Error(network.path + " with " + check_.reference + ": " + error.what(), error.kind());
+    }
     at::set_num_threads(threads);
     bool is_right = true;
     std::cout << "largest relative difference from Python\n";

@@ -64,9 +64,8 @@ std::vector<int64_t> whole_numbers(const Json& list) {
   UNLAZY_CHECK(list.is_array() && list.size() <= static_cast<size_t>(kMaxDimensions),
                "a tensor has no list of at most ", kMaxDimensions, " sizes");
   for (const auto& number : list) {
-    UNLAZY_CHECK(number.contains("as_int") && number.at("as_int").is_number_integer(),
-                 "the size of a stored tensor is no number");
-    numbers.push_back(number.at("as_int").get<int64_t>());
+    UNLAZY_CHECK(number.contains("as_int"), "the size of a stored tensor is no number");
+    numbers.push_back(size_in(number.at("as_int")));
   }
   return numbers;
 }
@@ -148,6 +147,12 @@ std::optional<Json> Archive::evaluation_program() const {
   return program;
 }
 
+bool Archive::is_of_training() const {
+  constexpr const char* kRecord = "extra/mode";
+  return reading(kRecord,
+                 [&] { return reader_->hasRecord(kRecord) && text(kRecord) == "training"; });
+}
+
 std::map<std::string, StoredTensor> Archive::tensors(const std::string& kind) const {
   const std::string folder = "data/" + kind + "/";
   const std::string config = folder + "model_" + kind + "_config.json";
@@ -167,18 +172,20 @@ std::map<std::string, StoredTensor> Archive::tensors(const std::string& kind) co
       const auto identity = record + meta.dump();
       auto& tensor = known[identity];
       if (!tensor.defined()) {
-        const auto type = scalar_type(meta.at("dtype").get<int64_t>());
+        const auto type = scalar_type(whole_number(meta.at("dtype")));
         const auto sizes = whole_numbers(meta.at("sizes")),
                    strides = whole_numbers(meta.at("strides"));
         const int64_t offset = whole_numbers(Json::array({meta.at("storage_offset")})).at(0);
         UNLAZY_CHECK(sizes.size() == strides.size(), "'", name, "' has ", sizes.size(),
                      " sizes and ", strides.size(), " strides");
-        const auto wanted =
-            bytes_reached(sizes, strides, offset, static_cast<int64_t>(c10::elementSize(type)));
+        const auto element = static_cast<int64_t>(c10::elementSize(type));
+        const auto wanted = bytes_reached(sizes, strides, offset, element);
+        auto own = std::optional<int64_t>(element);  // a stride of 0 would make much of little
+        for (const int64_t size : sizes) own = own ? product(*own, size) : own;
         const uint64_t there = reader_->getRecordSize(record);
         UNLAZY_CHECK(there <= size_, "'", name, "' has ", there, " bytes, more than the file");
-        UNLAZY_CHECK(wanted && static_cast<uint64_t>(*wanted) <= there, "'", name,
-                     "' does not fit into its record of ", there, " bytes");
+        UNLAZY_CHECK(wanted && own && static_cast<uint64_t>(std::max(*wanted, *own)) <= there, "'",
+                     name, "' does not fit into its record of ", there, " bytes");
         auto& memory = memories[record];
         if (!memory) {
           auto bytes = at::empty({static_cast<int64_t>(there)}, c10::kByte);

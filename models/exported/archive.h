@@ -41,6 +41,9 @@ class Archive {
   nlohmann::json program() const;
   /// extra/eval.json; none when one graph serves both modes.
   std::optional<nlohmann::json> evaluation_program() const;
+  /// Does the archive say that its graph is meant for training, whatever its switches are? Our
+  /// script says it.
+  bool is_of_training() const;
   /// Parameters and buffers by their Python names, or constants. Throws Error for a tensor that
   /// could only be unpickled, that does not fit into its record, or whose record has another place
   /// than the archive's own folder.

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <set>
+
 #include "models/fused_norm.h"
 
 namespace unlazy::models {
@@ -73,6 +75,22 @@ bool is_sum_with(const Node& node, int64_t slot) {
   return node.arguments[2].isInt() && node.arguments[2].toInt() == 1;
 }
 
+// The norm runs where the chain ends. Does a node between them read or change its scale, shift or
+// statistics, as where a layer is used twice?
+bool uses_its_tensors_between(const std::vector<Node>& nodes, const Chain& chain) {
+  std::set<int64_t> tensors;
+  for (const auto& fill : nodes[chain.nodes.front()].fills)
+    tensors.insert(fill.slots.begin(), fill.slots.end());
+  for (size_t i = chain.nodes.front() + 1; i < chain.nodes.back(); ++i) {
+    for (const auto& fill : nodes[i].fills) {
+      for (const int64_t slot : fill.slots) {
+        if (slot != kNoSlot && tensors.count(slot) > 0) return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Chain> find_chains(std::vector<Node>& nodes, size_t num_slots,
@@ -106,6 +124,7 @@ std::vector<Chain> find_chains(std::vector<Node>& nodes, size_t num_slots,
         chain.relu = true;
       }
     }
+    if (uses_its_tensors_between(nodes, chain)) continue;
     for (const size_t k : chain.nodes) nodes[k].is_deferred = k != chain.nodes.back();
     nodes[chain.nodes.back()].chain = static_cast<int64_t>(chains.size());
     chains.push_back(chain);

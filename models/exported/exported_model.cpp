@@ -56,17 +56,25 @@ using Bindings = std::vector<std::pair<int64_t, at::Tensor>>;  // slot, tensor
 class ExportedModel : public Branch, public Model, public RunningStatistics {
  public:
   explicit ExportedModel(const ExportedNetwork& network)
-      : program_(network.program), evaluation_(network.evaluation()), has_two_(network.has_two) {
-    for (const auto& name : network.order) add(name, network.weights.at(name));
+      : training_(network.training),
+        evaluation_(network.evaluation),
+        draws_in_evaluation_(network.has_two() && evaluation_->is_random()) {
+    std::map<const void*, at::Tensor> registered;
+    for (const auto& name : network.order) add(name, network.weights.at(name), registered);
     for (const auto& [name, constant] : network.constants) hide("constant " + name, constant.value);
-    training_bindings_ = bindings(program_, network);
-    evaluation_bindings_ = bindings(evaluation_, network);
-    momenta_ = program_.momenta();
+    training_bindings_ = bindings(*training_, network);
+    evaluation_bindings_ = bindings(*evaluation_, network);
+    momenta_ = training_->momenta();
   }
 
   at::Tensor forward(const at::Tensor& images) override {
     const bool training = is_training();
-    const auto& program = training || !has_two_ ? program_ : evaluation_;
+    const auto& program = training ? *training_ : *evaluation_;
+    UNLAZY_CHECK_USAGE(
+        program.inputs().max_batch == 0 || images.size(0) <= program.inputs().max_batch,
+        "exported network: was exported for at most ", program.inputs().max_batch,
+        " images at a time, got ", images.size(0),
+        "; make --batch or --eval-batch smaller, or export it with tools/python/export_network.py");
     const Mode mode{training, training && changes_buffers_ != 0, images.scalar_type(),
                     images.device(), plain_operators_level()};
     std::vector<c10::IValue> values(program.num_slots());
@@ -77,12 +85,13 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     values[static_cast<size_t>(program.inputs().images)] = images;
     static const std::vector<double> kNone;
     std::optional<SeededDraws> draws;
-    if (training && is_random()) draws.emplace(next_seed(), images.device());
+    if (training ? training_->is_random() : draws_in_evaluation_)
+      draws.emplace(next_seed(), images.device());
     return program.run(std::move(values), mode, training ? momenta_ : kNone);
   }
 
   nn::Module& module() override { return *this; }
-  bool is_random() const override { return program_.is_random(); }
+  bool is_random() const override { return training_->is_random() || draws_in_evaluation_; }
   void set_draws(uint64_t seed) { fixed_seed_ = seed; }
   void begin_step(uint64_t seed, int64_t step) override {
     seed_ = seed;
@@ -133,7 +142,9 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     return bits;
   }
 
-  void add(const std::string& name, const StoredTensor& tensor) {
+  // `registered`: by the tensor of the archive. A tied one is one tensor with two names.
+  void add(const std::string& name, const StoredTensor& tensor,
+           std::map<const void*, at::Tensor>& registered) {
     Branch* branch = this;
     size_t begin = 0;
     for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', begin)) {
@@ -141,7 +152,7 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
       begin = dot + 1;
     }
     const auto own = name.substr(begin);
-    auto& known = registered_[tensor.value.unsafeGetTensorImpl()];  // tied: one tensor, two names
+    auto& known = registered[tensor.value.unsafeGetTensorImpl()];
     if (!known.defined()) known = tensor.value.clone();
     states_[name] = tensor.requires_grad ? branch->register_parameter(own, known)
                                          : branch->register_buffer(own, known);
@@ -178,10 +189,9 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     return list;
   }
 
-  Program program_, evaluation_;
-  bool has_two_;
+  std::shared_ptr<const Program> training_, evaluation_;
+  bool draws_in_evaluation_;
   std::map<std::string, at::Tensor> states_, hidden_tensors_;
-  std::map<const void*, at::Tensor> registered_;
   std::shared_ptr<Branch> hidden_ = std::make_shared<Branch>();
   Bindings training_bindings_, evaluation_bindings_;
   std::vector<double> momenta_;
@@ -193,29 +203,23 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
 
 // Names of parameters and buffers in the order of Python's modules: that of the graph's inputs.
 std::vector<std::string> names_in_order(const Json& program) {
+  constexpr int64_t kMostModules = 64;  // one in another; PyTorch's own recursion is limited too
   std::vector<std::string> names;
   for (const auto& spec : program.at("graph_module").at("signature").at("input_specs")) {
     if (spec.contains("parameter"))
       names.push_back(spec.at("parameter").at("parameter_name").get<std::string>());
     if (spec.contains("buffer") && spec.at("buffer").value("persistent", true))
       names.push_back(spec.at("buffer").at("buffer_name").get<std::string>());
+    UNLAZY_CHECK(
+        names.empty() || std::count(names.back().begin(), names.back().end(), '.') < kMostModules,
+        "a parameter lies in more than ", kMostModules, " modules, one in another");
   }
   return names;
 }
 
-std::string sizes_text(const std::vector<int64_t>& sizes) {
-  std::vector<std::string> words;
-  for (const int64_t size : sizes) words.push_back(size < 0 ? "any" : std::to_string(size));
-  return "[" + join(words) + "]";
-}
-
 void check_images(const ExportedNetwork& network, const InputShape& shape) {
-  const auto& wanted = network.program.inputs().shape;
+  const auto& wanted = network.training->inputs().shape;
   const std::vector<int64_t> given = {-1, shape.channels, shape.height, shape.width};
-  UNLAZY_CHECK_USAGE(wanted.size() == 4 && wanted[0] < 0, network.path, ": takes an input of ",
-                     sizes_text(wanted),
-                     "; wanted [any, channels, height, width]: export it with images as its input "
-                     "and a batch of any size, as tools/python/export_network.py does");
   for (size_t i = 1; i < wanted.size(); ++i) {
     UNLAZY_CHECK_USAGE(wanted[i] < 0 || wanted[i] == given[i], network.path, ": takes images ",
                        sizes_text({wanted[1], wanted[2], wanted[3]}), ", but the data has ",
@@ -225,27 +229,38 @@ void check_images(const ExportedNetwork& network, const InputShape& shape) {
   }
 }
 
-// Before anything starts: do the images go through, and do the logits fit the classes?
+// Before anything starts: do the images go through in both modes, in the order of memory that
+// training has, and do the logits fit the classes?
 void check_pass(const ExportedNetwork& network, Model& model, const InputShape& shape) {
   const at::NoGradGuard no_grad;
-  model.module().eval();
-  const auto images = at::zeros({2, shape.channels, shape.height, shape.width});
-  at::Tensor logits;
-  try {
-    logits = model.forward(images);
-  } catch (const Error& error) {
-    throw Error(network.path + ": cannot be run on images " + sizes_text(images.sizes().vec()) +
-                    ": " + error.what(),
-                Error::Kind::kMisuse);
+  const FrozenStatistics frozen(model.module());
+  const auto images = at::zeros({2, shape.channels, shape.height, shape.width})
+                          .contiguous(at::MemoryFormat::ChannelsLast);
+  for (const bool is_training : {false, true}) {
+    model.module().train(is_training);
+    at::Tensor logits;
+    try {
+      logits = model.forward(images);
+    } catch (const Error& error) {
+      throw Error(network.path + ": cannot be run on images " + sizes_text(images.sizes().vec()) +
+                      (is_training ? " in training: " : " in evaluation: ") + error.what(),
+                  Error::Kind::kMisuse);
+    }
+    UNLAZY_CHECK_USAGE(
+        logits.dim() == 2 && logits.size(0) == 2 && logits.size(1) == shape.num_classes,
+        network.path, ": maps 2 images to ", sizes_text(logits.sizes().vec()),
+        ", but the data has ", shape.num_classes, " classes; export the network with --classes ",
+        shape.num_classes);
   }
-  model.module().train();
-  UNLAZY_CHECK_USAGE(
-      logits.dim() == 2 && logits.size(0) == 2 && logits.size(1) == shape.num_classes, network.path,
-      ": maps 2 images to ", sizes_text(logits.sizes().vec()), ", but the data has ",
-      shape.num_classes, " classes; export the network with --classes ", shape.num_classes);
 }
 
 }  // namespace
+
+std::string sizes_text(const std::vector<int64_t>& sizes) {
+  std::vector<std::string> words;
+  for (const int64_t size : sizes) words.push_back(size < 0 ? "any" : std::to_string(size));
+  return "[" + join(words) + "]";
+}
 
 ExportedNetwork::ExportedNetwork(const std::string& file) : ExportedNetwork(file, Archive(file)) {}
 
@@ -253,36 +268,54 @@ ExportedNetwork::ExportedNetwork(const std::string& file, const Archive& archive
     : path(file),
       weights(archive.weights()),
       constants(archive.constants()),
-      program([&] {
-        try {
-          const auto json = archive.program();
-          torch_version = json.value("torch_version", "unknown");
-          order = names_in_order(json);
-          return Program(json, /*is_evaluation=*/false);
-        } catch (const Json::exception& error) {
-          throw Error(file + ": the graph is not as torch.export writes it: " + error.what());
-        } catch (const Error& error) {
-          throw Error(file + ": " + error.what());
-        }
-      }()),
-      second(program) {
+      is_of_training(archive.is_of_training()) {
+  const auto read = [&](const std::string& record, const Json& json, bool is_evaluation) {
+    try {
+      return std::make_shared<const Program>(json, is_evaluation);
+    } catch (const Error& error) {
+      throw Error(file + ": " + record + error.what());
+    }
+  };
+  const auto json = archive.program();
+  try {
+    torch_version = json.value("torch_version", "unknown");
+    order = names_in_order(json);
+  } catch (const Json::exception& error) {
+    throw Error(file + ": the graph is not as torch.export writes it: " + error.what());
+  } catch (const Error& error) {
+    throw Error(file + ": " + error.what());
+  }
+  training = evaluation = read("", json, /*is_evaluation=*/false);
   for (const auto& name : order)
     UNLAZY_CHECK(weights.count(name), file, ": '", name, "' has no values in the archive");
-  const auto json = archive.evaluation_program();
-  has_two = json.has_value();
-  if (!has_two) return;
-  try {
-    second = Program(*json, /*is_evaluation=*/true);
-  } catch (const Error& error) {
-    throw Error(file + ": extra/eval.json: " + error.what());
-  }
+  if (const auto second = archive.evaluation_program())
+    evaluation = read("extra/eval.json: ", *second, /*is_evaluation=*/true);
 }
 
 std::vector<std::string> ExportedNetwork::problems() const {
-  auto all = program.problems();
-  for (const auto& problem : second.problems()) {
+  std::vector<std::string> all;
+  const auto add = [&](const std::string& problem) {
     if (std::find(all.begin(), all.end(), problem) == all.end()) all.push_back(problem);
+  };
+  for (const auto* program : {training.get(), evaluation.get()}) {
+    for (const auto& problem : program->problems()) add(problem);
+    const auto& shape = program->inputs().shape;
+    if (program->problems().empty() && (shape.size() != 4 || shape[0] >= 0))
+      add("it takes an input of " + sizes_text(shape) +
+          "; wanted [any, channels, height, width]: export it with images as its input and a batch "
+          "of any size, as tools/python/export_network.py does");
   }
+  if (!all.empty()) return all;
+  if (training->inputs().shape != evaluation->inputs().shape)
+    add("its two graphs take images of other sizes");
+  if (!has_two() && !training->always_random().empty())
+    add("it draws random numbers that nothing turns off in evaluation (" +
+        join(training->always_random()) +
+        "); tools/python/export_network.py stores a second graph for evaluation");
+  if (training->is_switched_off() && !is_of_training)
+    add("it was exported in evaluation mode, so dropout and BatchNorm would not train; call "
+        "train() on the module before torch.export.export. If it is meant so, export it with "
+        "tools/python/export_network.py");
   return all;
 }
 
@@ -302,9 +335,6 @@ void set_draws(Model& model, uint64_t seed) {
 
 std::shared_ptr<Model> make_exported(const std::string& path, const InputShape& shape) {
   const ExportedNetwork network(path);
-  UNLAZY_CHECK_USAGE(!network.program.is_switched_off(), path,
-                     ": was exported in evaluation mode, so dropout and BatchNorm would not train; "
-                     "call train() on the module before torch.export.export");
   const auto model = make_exported(network);
   check_images(network, shape);
   check_pass(network, *model, shape);

@@ -15,30 +15,33 @@
 
 namespace unlazy::models {
 
-/// The content of an archive: two graphs and the tensors.
+/// The content of an archive: graphs and tensors.
 struct ExportedNetwork {
   /// Reads the file. Throws Error when it is damaged or no exported network. What cannot be trained
-  /// is in the programs' problems(), and is not an error here.
+  /// is in problems(), and is not an error here.
   explicit ExportedNetwork(const std::string& path);
 
-  /// In evaluation: the second graph, or that of training with its switches off.
-  const Program& evaluation() const { return has_two ? second : program; }
-  /// What cannot be run, of both graphs; empty for most networks.
+  /// Is evaluation a graph of its own, or that of training with its switches off?
+  bool has_two() const { return training != evaluation; }
+  /// What cannot be trained, of both graphs; empty for most networks.
   std::vector<std::string> problems() const;
 
   std::string path, torch_version;
   std::map<std::string, StoredTensor> weights, constants;
   std::vector<std::string> order;  // names of the weights, as Python has them
-  Program program, second;
-  bool has_two = false;
+  std::shared_ptr<const Program> training, evaluation;
+  bool is_of_training = false;  // whoever exported it says so
 
  private:
   ExportedNetwork(const std::string& path, const Archive& archive);
 };
 
-/// Builds the model in fp32 on the CPU. Throws a misuse Error that names what cannot be trained
-/// (control flow, operators that LibTorch lacks), or when the images or the classes of `shape` do not fit
-/// the network: it is run once on two images of zeros.
+/// "[any, 3, 32, 32]", for sizes of which negative ones are any.
+std::string sizes_text(const std::vector<int64_t>& sizes);
+
+/// Builds the model on the CPU. Throws a misuse Error that names what cannot be trained (control
+/// flow, operators that LibTorch lacks), or when the images or the classes of `shape` do not fit
+/// the network: it is run once in each mode on two images of zeros.
 std::shared_ptr<Model> make_exported(const std::string& path, const InputShape& shape);
 
 /// The same without a look at the data, for any number of outputs.

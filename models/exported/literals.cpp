@@ -3,7 +3,6 @@
 #include <ATen/ScalarOps.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -15,8 +14,6 @@ namespace {
 
 using c10::IValue;
 using Json = nlohmann::json;
-
-constexpr double kMaxSize = 1e11;  // no network for images has a larger one
 
 at::Tensor number_tensor(const IValue& number) {
   auto tensor = c10::scalar_to_tensor(number.toScalar());
@@ -43,10 +40,11 @@ c10::List<T> list_of(const Json& values) {
   return list;
 }
 
+// Not only sizes: slice(end=9223372036854775807) is an int, but a list holds sizes or places.
 IValue sizes_of(const Json& value) {
-  for (const auto& number : value)
-    UNLAZY_CHECK(std::abs(number.get<double>()) <= kMaxSize, "a size of ", number.dump());
-  return list_of<int64_t>(value);
+  c10::List<int64_t> list;
+  for (const auto& number : value.get_ref<const Json::array_t&>()) list.push_back(size_in(number));
+  return list;
 }
 
 IValue floats_of(const Json& value) {
@@ -69,7 +67,7 @@ bool is_list_of(const c10::TypePtr& type, c10::TypeKind kind) {
 
 std::optional<IValue> literal_of(const std::string& kind, const Json& value) {
   if (kind == "as_none" || kind == "as_optional_tensor") return IValue();
-  if (kind == "as_int") return value.get<int64_t>();
+  if (kind == "as_int") return whole_number(value);
   if (kind == "as_float") return float_of(value);
   if (kind == "as_bool") return value.get<bool>();
   if (kind == "as_string") return value.get<std::string>();
@@ -77,12 +75,12 @@ std::optional<IValue> literal_of(const std::string& kind, const Json& value) {
   if (kind == "as_floats") return floats_of(value);
   if (kind == "as_bools") return list_of<bool>(value);
   if (kind == "as_strings") return list_of<std::string>(value);
-  if (kind == "as_sym_int") return value.at("as_int").get<int64_t>();
+  if (kind == "as_sym_int") return whole_number(value.at("as_int"));
   if (kind == "as_sym_float") return float_of(value.at("as_float"));
   if (kind == "as_sym_bool") return value.at("as_bool").get<bool>();
-  if (kind == "as_scalar_type") return static_cast<int64_t>(scalar_type(value.get<int64_t>()));
-  if (kind == "as_memory_format") return static_cast<int64_t>(memory_format(value.get<int64_t>()));
-  if (kind == "as_layout") return static_cast<int64_t>(layout(value.get<int64_t>()));
+  if (kind == "as_scalar_type") return static_cast<int64_t>(scalar_type(whole_number(value)));
+  if (kind == "as_memory_format") return static_cast<int64_t>(memory_format(whole_number(value)));
+  if (kind == "as_layout") return static_cast<int64_t>(layout(whole_number(value)));
   if (kind == "as_device") return c10::Device(c10::kCPU);
   return {};
 }

@@ -1,6 +1,7 @@
 #include "models/exported/operator_lookup.h"
 
 #include <map>
+#include <set>
 #include <string_view>
 
 namespace unlazy::models {
@@ -10,16 +11,58 @@ namespace {
 // not exist, a reshape always does.
 const std::map<std::string, std::string> kSame = {
     {"aten::view", "aten::reshape"},
+    {"aten::view_copy", "aten::reshape"},
+    {"aten::view_as", "aten::reshape_as"},
     {"aten::_unsafe_view", "aten::reshape"},
     {"aten::_unsafe_index.Tensor", "aten::index.Tensor"}};
+
+constexpr const char* kOrder = "its result depends on the order in memory, which training changes";
+constexpr const char* kMemory = "it replaces memory";
 
 // Why an operator of ATen is not run, although it is there.
 const std::map<std::string, std::string> kRefused = {
     {"aten::from_file", "it reads and makes files"},
-    {"aten::as_strided", "its result depends on the order in memory, which training changes"},
-    {"aten::as_strided_", "its result depends on the order in memory, which training changes"},
-    {"aten::set_", "it replaces memory"},
-    {"aten::resize_", "it replaces memory"}};
+    {"aten::as_strided", kOrder},
+    {"aten::as_strided_", kOrder},
+    {"aten::as_strided_copy", kOrder},
+    {"aten::as_strided_scatter", kOrder},
+    {"aten::set_", kMemory},
+    {"aten::set_data", kMemory},
+    {"aten::resize", kMemory},
+    {"aten::resize_", kMemory},
+    {"aten::resize_as_", kMemory}};
+
+// Operators with an underscore are LibTorch's own tools, and some trust their arguments blindly.
+// These are the ones that networks are exported with.
+const std::set<std::string> kInternal = {"aten::_adaptive_avg_pool2d",
+                                         "aten::_adaptive_avg_pool3d",
+                                         "aten::_assert_async",
+                                         "aten::_assert_scalar",
+                                         "aten::_cdist_forward",
+                                         "aten::_conj",
+                                         "aten::_convolution",
+                                         "aten::_euclidean_dist",
+                                         "aten::_fused_rms_norm",
+                                         "aten::_log_softmax",
+                                         "aten::_native_batch_norm_legit",
+                                         "aten::_native_batch_norm_legit_functional",
+                                         "aten::_native_batch_norm_legit_no_training",
+                                         "aten::_pdist_forward",
+                                         "aten::_prelu_kernel",
+                                         "aten::_scaled_dot_product_flash_attention_for_cpu",
+                                         "aten::_softmax",
+                                         "aten::_stack",
+                                         "aten::_to_copy",
+                                         "aten::_trilinear",
+                                         "aten::_unsafe_index",
+                                         "aten::_unsafe_masked_index",
+                                         "aten::_unsafe_view",
+                                         "aten::_upsample_bicubic2d_aa",
+                                         "aten::_upsample_bilinear2d_aa",
+                                         "aten::_upsample_nearest_exact1d",
+                                         "aten::_upsample_nearest_exact2d",
+                                         "aten::_weight_norm",
+                                         "aten::_weight_norm_interface"};
 
 struct OperatorName {
   std::string name, overload;
@@ -55,6 +98,10 @@ FoundOperator look_up(const std::string& target) {
   const auto refused = kRefused.find(name->name);
   if (refused != kRefused.end()) {
     found.problem = "the operator " + found.name + ": " + refused->second;
+    return found;
+  }
+  if (name->name.starts_with("aten::_") && kInternal.count(name->name) == 0) {
+    found.problem = "the operator " + found.name + ": it is an internal one of LibTorch";
     return found;
   }
   if (name->name.starts_with("aten::"))

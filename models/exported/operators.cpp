@@ -5,6 +5,7 @@
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/native_batch_norm.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/error.h"
@@ -41,6 +42,19 @@ void convert_arguments(const Node& node, Stack& stack, c10::ScalarType dtype) {
       stack[i] = list;
     }
   }
+}
+
+// Does an argument have the dtype of the activations?
+bool meets_activations(const Stack& stack, c10::ScalarType dtype) {
+  const auto is_one = [&](const at::Tensor& t) {
+    return t.defined() && t.dim() > 0 && t.scalar_type() == dtype;
+  };
+  return std::any_of(stack.begin(), stack.end(), [&](const IValue& value) {
+    if (value.isTensor()) return is_one(value.toTensor());
+    if (!value.isTensorList()) return false;
+    const auto list = value.toTensorVector();
+    return std::any_of(list.begin(), list.end(), is_one);
+  });
 }
 
 // The dtype of what the operator writes to, or else that of the activations.
@@ -158,7 +172,10 @@ void call_operator(const Node& node, Stack& stack, const Mode& mode) {
   bool is_narrowed = false;  // bf16 again at the end
   if (mode.dtype != c10::kFloat) {
     if (!node.is_norm) {
-      convert_arguments(node, stack, dtype_of_call(node, stack, mode));
+      // In bf16 what the graph computes in Float by itself (positions, a softmax after float())
+      // stays Float until it meets activations.
+      if (mode.dtype == c10::kDouble || meets_activations(stack, mode.dtype))
+        convert_arguments(node, stack, dtype_of_call(node, stack, mode));
     } else if (mode.dtype == c10::kBFloat16) {
       const auto scale = tensor_named(node, stack, "weight");
       const auto x = stack[0].toTensor();

@@ -3,8 +3,6 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "models/exported/chains.h"
 #include "models/exported/operators.h"
@@ -144,10 +142,6 @@ at::Tensor Program::run(Values values, const Mode& mode, const std::vector<doubl
     fail(error.what());
   }
   return {};
-}
-
-bool Program::is_random() const {
-  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.is_random; });
 }
 
 bool Program::is_switched_off() const { return has_switches_ && !has_switch_on_; }

@@ -13,7 +13,6 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,11 +63,11 @@ struct Node {
   std::vector<size_t> devices;        // arguments that say where a tensor is made
   int64_t momentum = -1;              // argument, of batch_norm's kind
   size_t momentum_place = 0;          // in Program::momenta()
-  int64_t changed_buffer = kNoSlot;   // the node is there only to change this buffer
+  int64_t changed_buffer = kNoSlot;   // the node is there only to write to this slot, which is a
+                                      // buffer or lies in its memory
   bool is_norm = false;               // keeps the precision of its scale
-  bool is_random = false;
-  int64_t chain = -1;        // index in Program's chains: the node ends it
-  bool is_deferred = false;  // it is run with the node that ends its chain
+  int64_t chain = -1;                 // index in Program's chains: the node ends it
+  bool is_deferred = false;           // it is run with the node that ends its chain
 };
 
 /// batch_norm (+ residual) (-> ReLU), which the fused kernel does at once (models/fused_norm.h)
@@ -83,10 +82,10 @@ struct Chain {
 struct Inputs {
   std::map<std::string, int64_t> states;     // parameters and buffers by Python name -> slot
   std::map<std::string, int64_t> constants;  // the same for constants
-  std::set<std::string> temporary;           // buffers that are not in the state dict
   std::vector<std::pair<int64_t, c10::IValue>> literals;  // inputs that export fixed
   int64_t images = kNoSlot;
   std::vector<int64_t> shape;  // of the images as exported; -1 where any size goes
+  int64_t max_batch = 0;       // that the graph was exported for; 0: any
 };
 
 class Program {
@@ -111,7 +110,9 @@ class Program {
   size_t num_outputs() const { return num_outputs_; }
   /// Of the nodes that normalise with running statistics, in their order.
   const std::vector<double>& momenta() const { return momenta_; }
-  bool is_random() const;
+  bool is_random() const { return is_random_; }
+  /// Names of the nodes that draw random numbers without a switch that would turn them off.
+  const std::vector<std::string>& always_random() const { return always_random_; }
   /// Was the graph made in evaluation mode? Then it has switches, and all of them are off.
   bool is_switched_off() const;
 
@@ -132,7 +133,8 @@ class Program {
   std::vector<double> momenta_;
   size_t num_slots_ = 0, num_outputs_ = 0;
   int64_t output_ = kNoSlot;
-  bool has_switches_ = false, has_switch_on_ = false;
+  std::vector<std::string> always_random_;
+  bool has_switches_ = false, has_switch_on_ = false, is_random_ = false;
 };
 
 /// Names of the operators that normalise: their scale and shift stay in the precision of the master

@@ -3,8 +3,11 @@
 #include <ATen/core/jit_type.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "core/error.h"
 #include "models/exported/chains.h"
@@ -20,8 +23,29 @@ namespace {
 using c10::IValue;
 using Json = nlohmann::json;
 
-// No value of a network for images is larger.
-constexpr double kMaxElements = 1e11;
+// Results of these share the memory of their argument in Python, or are copies, as the order of the
+// memory has it. Training changes that order (channels_last) and dtypes.
+bool may_be_copy(const std::string& target) {
+  static const std::set<std::string> names = {
+      "aten::reshape",         "aten::reshape_as", "aten::flatten.using_ints",
+      "aten::contiguous",      "aten::to.dtype",   "aten::to.device",
+      "aten::to.dtype_layout", "aten::to.other",   "aten::type_as"};
+  return names.count(target) > 0;
+}
+
+// The sets of aliases that a schema names for an argument or a result, also of a list's entries.
+std::set<c10::Symbol> alias_sets(const c10::AliasInfo* alias) {
+  if (alias == nullptr) return {};
+  std::set<c10::Symbol> sets(alias->beforeSets().begin(), alias->beforeSets().end());
+  for (const auto& inner : alias->containedTypes()) sets.merge(alias_sets(&inner));
+  return sets;
+}
+
+bool share_one(const std::set<c10::Symbol>& a, const std::set<c10::Symbol>& b) {
+  return std::any_of(a.begin(), a.end(), [&](const c10::Symbol& set) { return b.count(set) > 0; });
+}
+
+constexpr size_t kMostProblems = 20;  // that are told
 
 bool fits(Fill::Kind kind, bool is_tensor, const c10::Argument& argument) {
   const auto type = plain_type(argument.type());
@@ -49,7 +73,7 @@ class ProgramReader {
     const auto& graph = module.at("graph");
     check_sizes(graph.at("tensor_values"));
     for (const auto& spec : module.at("signature").at("input_specs")) input(spec);
-    if (program_.inputs_.images != kNoSlot) images(graph.at("tensor_values"));
+    if (program_.inputs_.images != kNoSlot) images(graph.at("tensor_values"), json);
     for (const auto& item : graph.at("nodes")) node(item);
     for (const auto& spec : module.at("signature").at("output_specs")) output(spec);
     UNLAZY_CHECK(program_.inputs_.images != kNoSlot || !program_.problems_.empty(),
@@ -57,6 +81,7 @@ class ProgramReader {
     UNLAZY_CHECK(program_.output_ != kNoSlot || !program_.problems_.empty(),
                  "the network has no output");
     program_.num_slots_ = static_cast<size_t>(num_slots_);
+    check_writes();
     program_.chains_ = find_chains(program_.nodes_, program_.num_slots_, slots_kept());
     find_last_uses();
   }
@@ -64,7 +89,8 @@ class ProgramReader {
  private:
   void problem(const std::string& text) {
     auto& list = program_.problems_;
-    if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
+    if (list.size() > kMostProblems || !known_problems_.insert(text).second) return;
+    list.push_back(list.size() < kMostProblems ? text : "and more");
   }
 
   int64_t define(const std::string& name) {
@@ -88,9 +114,10 @@ class ProgramReader {
     for (const auto& [name, meta] : values.items()) {
       double count = 1;
       for (const auto& size : meta.at("sizes")) {
-        if (size.contains("as_int")) count *= std::abs(size.at("as_int").get<double>());
+        if (size.contains("as_int"))
+          count *= std::abs(static_cast<double>(whole_number(size.at("as_int"))));
       }
-      UNLAZY_CHECK(count <= kMaxElements, "the value '", name, "' has ", count,
+      UNLAZY_CHECK(count <= static_cast<double>(kMaxElements), "the value '", name, "' has ", count,
                    " elements, more than any network for images has");
     }
   }
@@ -106,12 +133,12 @@ class ProgramReader {
     } else if (kind == "buffer") {
       const auto slot = define(name_in(value.at("arg")));
       inputs.states[value.at("buffer_name").get<std::string>()] = slot;
-      if (!value.value("persistent", true))
-        inputs.temporary.insert(value.at("buffer_name").get<std::string>());
-      buffers_[slot] = slot;
+      if (!value.value("persistent", true)) temporary_.insert(slot);
+      buffers_.insert(slot);
     } else if (kind == "tensor_constant") {
-      inputs.constants[value.at("tensor_constant_name").get<std::string>()] =
-          define(name_in(value.at("arg")));
+      const auto slot = define(name_in(value.at("arg")));
+      inputs.constants[value.at("tensor_constant_name").get<std::string>()] = slot;
+      temporary_.insert(slot);
     } else if (kind == "constant_input") {
       literal_input(value);
     } else if (kind == "user_input") {
@@ -133,10 +160,21 @@ class ProgramReader {
     program_.inputs_.literals.emplace_back(define(name_in(spec)), literal.value_or(IValue()));
   }
 
-  void images(const Json& values) {
-    for (const auto& size : values.at(images_name_).at("sizes"))
-      program_.inputs_.shape.push_back(size.contains("as_int") ? size.at("as_int").get<int64_t>()
+  void images(const Json& values, const Json& program) {
+    const auto& sizes = values.at(images_name_).at("sizes");
+    for (const auto& size : sizes)
+      program_.inputs_.shape.push_back(size.contains("as_int") ? whole_number(size.at("as_int"))
                                                                : -1);
+    // The size "Symbol('s77', ..)" and the range {"s77": {"min_val": 2, "max_val": 1048576}}.
+    if (sizes.empty() || !sizes[0].contains("as_expr")) return;
+    const auto& text = sizes[0].at("as_expr").at("expr_str").get_ref<const std::string&>();
+    constexpr std::string_view kSymbol = "Symbol('";
+    if (!text.starts_with(kSymbol)) return;
+    const auto name = text.substr(kSymbol.size(), text.find('\'', kSymbol.size()) - kSymbol.size());
+    const auto& ranges = program.at("range_constraints");
+    const auto range = ranges.find(name);
+    if (range != ranges.end() && range->at("max_val").is_number_integer())
+      program_.inputs_.max_batch = whole_number(range->at("max_val"));
   }
 
   void output(const Json& spec) {
@@ -152,6 +190,7 @@ class ProgramReader {
     } else if (kind == "buffer_mutation") {
       const auto buffer = value.at("buffer_name").get<std::string>();
       UNLAZY_CHECK(program_.inputs_.states.count(buffer), "there is no buffer '", buffer, "'");
+      if (temporary_.count(program_.inputs_.states.at(buffer))) refuse_temporary("the graph");
       program_.changed_.emplace_back(slot_of(name_in(value.at("arg"))), buffer);
     } else {
       problem("an output of the kind " + kind);
@@ -162,6 +201,8 @@ class ProgramReader {
     Node node;
     const auto target = item.at("target").get<std::string>();
     const auto& outputs = item.at("outputs");
+    // A check of dtypes and devices as they were in Python; ours may be others.
+    if (target.starts_with("torch.ops.aten._assert_tensor_metadata.")) return;
     node.target = target;
     node.name = target;
     node.function = number_function(target);
@@ -185,7 +226,10 @@ class ProgramReader {
     if (outputs.size() == 1 && kind_of(outputs[0]) == "as_tensor")
       node.name += " (" + name_in(value_of(outputs[0])) + ")";
     check_results(node);
-    if (node.op) find_what_modes_change(node);
+    if (node.op) {
+      find_aliases(node);
+      find_what_modes_change(node);
+    }
     program_.nodes_.push_back(std::move(node));
   }
 
@@ -202,7 +246,7 @@ class ProgramReader {
     std::map<std::string, const Json*> given;
     for (const auto& item : inputs) {
       auto name = item.at("name").get<std::string>();
-      if (node.target == "aten::reshape" && name == "size") name = "shape";
+      if (node.target == "aten::reshape" && name == "size") name = "shape";  // it was a view
       UNLAZY_CHECK(schema.argumentIndexWithName(name), "it has no argument '", name, "'");
       UNLAZY_CHECK(given.emplace(name, &item.at("arg")).second, "the argument '", name,
                    "' stands there twice");
@@ -282,7 +326,7 @@ class ProgramReader {
     for (const auto& item : list.get_ref<const Json::array_t&>()) {
       const bool is_name = item.contains("as_name");
       places.slots.push_back(is_name ? slot_of(item.at("as_name").get<std::string>()) : kNoSlot);
-      places.constants.push_back(is_name ? IValue() : IValue(item.at("as_int").get<int64_t>()));
+      places.constants.push_back(is_name ? IValue() : IValue(size_in(item.at("as_int"))));
     }
     fill(node, std::move(places), false, wanted);
   }
@@ -342,8 +386,8 @@ class ProgramReader {
       if (!value) continue;
       const auto index = static_cast<size_t>(*schema.argumentIndexWithName(name));
       const bool is_number = node.arguments[index].isDouble();
-      // Instance normalisation without running statistics always takes those of the image.
-      if (name == "use_input_stats" && !constant_is_filled(node, "running_mean")) continue;
+      // Normalisation without running statistics always takes those of the batch or the image.
+      if (node.is_norm && !is_filled(node, "running_mean")) continue;
       if (!is_number) program_.has_switches_ = true;
       if (*value != 0) {
         program_.has_switches_ = program_.has_switch_on_ = true;
@@ -353,10 +397,11 @@ class ProgramReader {
       }
     }
     const auto p = constant_named(node, "p");
-    node.is_random = node.op->hasTag(at::Tag::nondeterministic_seeded) && !is_off &&
-                     !(p && *p == 0) && !is_evaluation_;
-    if (node.is_norm && constant_named(node, "momentum") &&
-        constant_is_filled(node, "running_mean")) {
+    if (node.op->hasTag(at::Tag::nondeterministic_seeded) && !is_off && !(p && *p == 0)) {
+      program_.is_random_ = true;
+      if (node.off.empty()) program_.always_random_.push_back(node.name);
+    }
+    if (node.is_norm && constant_named(node, "momentum") && is_filled(node, "running_mean")) {
       node.momentum = *schema.argumentIndexWithName("momentum");
       node.momentum_place = program_.momenta_.size();
       program_.momenta_.push_back(*constant_named(node, "momentum"));
@@ -364,11 +409,54 @@ class ProgramReader {
     find_changed_state(node);
   }
 
-  static bool constant_is_filled(const Node& node, const std::string& name) {
+  // Is argument `name` the result of a node, or an input?
+  static bool is_filled(const Node& node, const std::string& name) {
     const auto index = node.op->schema().argumentIndexWithName(name);
     return index && std::any_of(node.fills.begin(), node.fills.end(), [&](const Fill& fill) {
              return fill.argument == static_cast<size_t>(*index);
            });
+  }
+
+  // Which results lie in the memory of an argument: views, and what operators in place return.
+  void find_aliases(const Node& node) {
+    const auto& schema = node.op->schema();
+    for (size_t i = 0; i < node.results.size(); ++i) {
+      const auto sets = alias_sets(schema.returns()[i].alias_info());
+      for (const auto& fill : node.fills) {
+        if (fill.slots.size() != 1 ||
+            !share_one(sets, alias_sets(schema.arguments()[fill.argument].alias_info())))
+          continue;
+        for (const int64_t slot : node.results[i]) {
+          if (slot != kNoSlot)
+            aliases_[slot] = {fill.slots[0], may_be_copy(node.target), program_.nodes_.size()};
+        }
+        break;
+      }
+    }
+  }
+  // The tensor whose memory a slot lies in.
+  int64_t origin(int64_t slot) const {
+    for (auto found = aliases_.find(slot); found != aliases_.end(); found = aliases_.find(slot))
+      slot = found->second.of;
+    return slot;
+  }
+  // Is `slot` made from `other` by views, or the same; nothing if it is not. Otherwise: is one of
+  // these views perhaps a copy?
+  std::optional<bool> copied_since(int64_t slot, int64_t other) const {
+    bool is_copy = false;
+    while (slot != other) {
+      const auto found = aliases_.find(slot);
+      if (found == aliases_.end()) return {};
+      is_copy = is_copy || found->second.may_be_copy;
+      slot = found->second.of;
+    }
+    return is_copy;
+  }
+
+  void refuse_temporary(const std::string& who) {
+    problem(who +
+            " changes a buffer that is in no state dict (persistent=False), so a run could not be "
+            "continued: register it with persistent=True");
   }
 
   void find_changed_state(Node& node) {
@@ -376,13 +464,38 @@ class ProgramReader {
     for (const auto& fill : node.fills) {
       const auto* alias = schema.arguments()[fill.argument].alias_info();
       if (alias == nullptr || !alias->isWrite() || fill.slots.size() != 1) continue;
-      const auto slot = fill.slots[0];
-      if (parameters_.count(slot)) problem(node.name + " changes a parameter");
-      if (slot == program_.inputs_.images) problem(node.name + " changes the images");
-      const auto buffer = buffers_.find(slot);
-      if (buffer == buffers_.end() || node.is_norm || node.results.size() != 1) continue;
-      node.changed_buffer = buffer->second;
-      if (node.results[0][0] != kNoSlot) buffers_[node.results[0][0]] = buffer->second;
+      const auto slot = fill.slots[0], changed = origin(slot);
+      writes_.push_back({slot, program_.nodes_.size()});
+      if (parameters_.count(changed)) problem(node.name + " changes a parameter");
+      if (changed == program_.inputs_.images) problem(node.name + " changes the images");
+      if (temporary_.count(changed)) refuse_temporary(node.name);
+      if (buffers_.count(changed) && !node.is_norm && node.results.size() == 1)
+        node.changed_buffer = slot;
+    }
+  }
+
+  // An operator in place on what may be a copy here would not change the original, as it does in
+  // Python. That matters only if the original is read later.
+  void check_writes() {
+    const auto& nodes = program_.nodes_;
+    for (const auto& write : writes_) {
+      const auto from = origin(write.slot);
+      if (!*copied_since(write.slot, from)) continue;
+      const auto tells = [&](int64_t slot) {
+        if (slot == kNoSlot || origin(slot) != from) return false;
+        const auto since = copied_since(slot, write.slot);
+        return !since || (*since && aliases_.at(slot).made < write.node);
+      };
+      bool is_told = program_.output_ != kNoSlot && tells(program_.output_);
+      for (size_t i = write.node + 1; i < nodes.size() && !is_told; ++i) {
+        for (const auto& fill : nodes[i].fills)
+          is_told = is_told || std::any_of(fill.slots.begin(), fill.slots.end(), tells);
+      }
+      if (is_told)
+        problem(nodes[write.node].name +
+                " changes a reshaped tensor in place, and the original is used later; training "
+                "keeps tensors in another order, where a reshaped one may be a copy: write x = x + "
+                "y for x += y there");
     }
   }
 
@@ -426,8 +539,20 @@ class ProgramReader {
   Program& program_;
   bool is_evaluation_;
   std::map<std::string, int64_t> slots_;
-  std::set<int64_t> parameters_;
-  std::map<int64_t, int64_t> buffers_;  // a buffer's slot, and results that are the buffer
+  std::set<int64_t> parameters_, buffers_;
+  std::set<int64_t> temporary_;  // buffers and constants that are in no state dict
+  struct Alias {
+    int64_t of = kNoSlot;  // the argument in whose memory it lies
+    bool may_be_copy = false;
+    size_t made = 0;  // by this node
+  };
+  std::map<int64_t, Alias> aliases_;
+  struct Write {
+    int64_t slot = kNoSlot;
+    size_t node = 0;
+  };
+  std::vector<Write> writes_;
+  std::set<std::string> known_problems_;
   std::string images_name_;
   int64_t num_slots_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "models/exported/schema.h"
 
 #include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -14,6 +15,19 @@ void check_schema(const nlohmann::json& program) {
                version.at("minor").get<int64_t>(), " of torch.export's schema (PyTorch ",
                program.value("torch_version", "of unknown version"), "); this unlazy reads ",
                kSchemaMajor, ".x: export it again with PyTorch 2.9 to 2.12");
+}
+
+int64_t whole_number(const nlohmann::json& value) {
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
+  UNLAZY_CHECK(fits, value.dump(), " is no whole number that fits");
+  return value.get<int64_t>();
+}
+
+int64_t size_in(const nlohmann::json& value) {
+  const int64_t size = whole_number(value);
+  UNLAZY_CHECK(-kMaxElements <= size && size <= kMaxElements, "a size of ", size);
+  return size;
 }
 
 c10::ScalarType scalar_type(int64_t number) {

@@ -24,6 +24,15 @@ c10::ScalarType scalar_type(int64_t number);
 c10::Layout layout(int64_t number);
 c10::MemoryFormat memory_format(int64_t number);
 
+/// The most elements of a value, an image of the batch each, and the largest size: more than any
+/// network for images has.
+inline constexpr int64_t kMaxElements = int64_t{1} << 32;
+
+/// A whole number; throws Error for another kind of value, a fraction, or one that does not fit.
+int64_t whole_number(const nlohmann::json& value);
+/// The same for the size of a tensor, a stride or a place in one.
+int64_t size_in(const nlohmann::json& value);
+
 /// The kind of a union such as {"as_int": 3}, and its value. Throws Error when it is none.
 const std::string& kind_of(const nlohmann::json& argument);
 const nlohmann::json& value_of(const nlohmann::json& argument);

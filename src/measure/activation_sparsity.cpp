@@ -23,7 +23,9 @@ struct Counts {
 thread_local Counts* counting = nullptr;
 
 void count_zeros(const at::RecordFunction& call, at::ObserverContext*) {
-  if (counting == nullptr || std::strcmp(call.name(), "aten::relu") != 0) return;
+  if (counting == nullptr) return;
+  if (std::strcmp(call.name(), "aten::relu") != 0 && std::strcmp(call.name(), "aten::relu_") != 0)
+    return;
   auto& counts = *counting;
   counting = nullptr;  // not for the operators below
   const auto y = call.outputs().at(0).toTensor();

@@ -1,4 +1,4 @@
-// Networks from Python: two small ones whose archives and references lie in tests/models/exported
+// Networks from Python: three small ones whose archives and references lie in tests/models/exported
 // (small_networks.py there says how they were made).
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,25 @@ TEST(ExportedModel, AWrongReferenceIsFound) {
       {"model", "check", exported_file("plain.pt2"), "--reference", scratch / "r.safetensors"});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_NE(result.out.find("layer1.conv2.weight)  too large"), std::string::npos) << result.out;
+}
+
+// Other gradients come after it, and are right.
+TEST(ExportedModel, NotANumberIsFound) {
+  const ScratchFolder scratch;
+  auto file = load_tensors(exported_file("plain.safetensors"));
+  for (auto& [name, tensor] : file.tensors) {
+    if (name == "train.gradient.conv1.weight") tensor.view(-1)[0] = std::nan("");
+  }
+  save_tensors(scratch / "r.safetensors", file);
+  const auto result = run_program(
+      {"model", "check", exported_file("plain.pt2"), "--reference", scratch / "r.safetensors"});
+  EXPECT_EQ(result.exit_code, 1) << result.out;
+  file.metadata.erase("lr");
+  save_tensors(scratch / "r.safetensors", file);
+  const auto without = run_program(
+      {"model", "check", exported_file("plain.pt2"), "--reference", scratch / "r.safetensors"});
+  EXPECT_NE(without.err.find("the reference does not say its learning rate"), std::string::npos)
+      << without.err;
 }
 
 TEST(ExportedModel, FrozenStatisticsStay) {

@@ -1,5 +1,8 @@
 // Runs of a network from Python: with dropout they resume bit for bit, and only with their own
 // file.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -9,10 +12,13 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "data/batches.h"
+#include "linearise/network.h"
 #include "models/exported/exported_model.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
+#include "train/experiment.h"
 #include "train/saved_run.h"
 
 namespace unlazy::train {
@@ -123,8 +129,19 @@ TEST(ExportedRuns, EveryCommandTakesTheFile) {
   expect_done({"landscape", run, "--points", "3", "--out", scratch / "landscape"});
   expect_done({"prune", "--run", run, "--out", scratch / "pruned", "--densities", "1,0.5"});
   expect_done({"compare", "--model", model, "--train-size", "4", "--test-size", "4", "--batch", "4",
-               "--epochs", "2", "--noise", "flip-any", "--noise-rate", "0.5", "--out",
-               scratch / "compared"});
+               "--epochs", "2", "--noise", "flip-any", "--noise-rate", "0.5", "--precision", "fp64",
+               "--out", scratch / "compared"});
+  // The kernel that it trained with is J J^T.
+  const auto options = options_of(scratch / "compared/seed0/clean");
+  Experiment experiment(options);
+  const linearise::Network network(experiment.model());
+  const at::NoGradGuard no_grad;
+  experiment.model().module().eval();
+  const auto jacobian = linearise::jacobian(
+      network, experiment.subject().train.reader.plain_batch(data::range(0, 4)));
+  const auto kernel = load_tensors(scratch / "compared/seed0/kernel.safetensors").at("ntk_train");
+  EXPECT_LT((kernel - at::mm(jacobian, jacobian.t())).norm().item<double>(),
+            1e-9 * kernel.norm().item<double>());
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-SWITCHES = {"training": False, "train": False, "dropout_p": 0.0}
+SWITCHES = {"training": False, "train": False, "dropout_p": 0.0, "use_input_stats": False}
 REFERENCE_BATCH = 4
 REFERENCE_STEPS = 5
 REFERENCE_LR = 0.05
@@ -59,9 +59,9 @@ def arguments(node):
     return named
 
 
-def as_in_evaluation(program):
-    """The graph with its switches off and without the nodes that only change a buffer: what unlazy runs in evaluation
-    when there is one graph."""
+def lines_of(program, switched_off):
+    """The graph as text. `switched_off`: with its switches off and without the nodes that only change a buffer, which is
+    what unlazy runs in evaluation when there is one graph."""
     buffers = set(program.graph_signature.inputs_to_buffers)
     names, lines = {}, []
     for node in program.graph.nodes:
@@ -73,18 +73,27 @@ def as_in_evaluation(program):
         first = node.args[0] if node.args else None
         schema = getattr(node.target, "_schema", None)
         writes = schema and schema.arguments and schema.arguments[0].alias_info and schema.arguments[0].alias_info.is_write
-        if writes and names.get(first) in buffers:
+        if switched_off and writes and names.get(first) in buffers:
             names[node] = names[first]
             continue
-        for name, value in SWITCHES.items():
-            if name in given:
-                given[name] = value
-        if given.get("use_input_stats") and given.get("running_mean") is not None:
-            given["use_input_stats"] = False
+        if switched_off and not ("running_mean" in given and given["running_mean"] is None):
+            for name, value in SWITCHES.items():
+                if name in given:
+                    given[name] = value
         named = torch.fx.node.map_arg(given, lambda n: names[n])
         names[node] = f"value{len(lines)}"
         lines.append((str(node.target), sorted((str(k), str(v)) for k, v in named.items())))
     return lines
+
+
+def draws_always(program):
+    """Does the graph draw random numbers without a switch that is off?"""
+    for node in program.graph.nodes:
+        if isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags:
+            given = arguments(node)
+            if given.get("p") != 0 and not any(name in given and given[name] == value for name, value in SWITCHES.items()):
+                return True
+    return False
 
 
 def graph_json(program):
@@ -96,20 +105,30 @@ def graph_json(program):
 
 
 def export_network(model, path, input_shape=(3, 32, 32), reference=None):
-    """Writes `model` to `path`; with `reference`, also what Python computes with it. Its mode is restored."""
-    was_training = model.training
+    """Writes `model` to `path`; with `reference`, also what Python computes with it. A network in training mode is taken
+    as it is, with layers that you have put into evaluation mode; one in evaluation mode is put into training mode. The
+    mode of each layer is restored."""
+    modes = {module: module.training for module in model.modules()}
+    in_training = {module: mode or not model.training for module, mode in modes.items()}
     images = torch.randn(REFERENCE_BATCH, *input_shape)
     model.eval()
     evaluation = exported(model, images)
-    model.train()
+    set_modes(in_training)
     training = exported(model, images)
-    extra = {}
-    if as_in_evaluation(training) != as_in_evaluation(evaluation):
+    extra = {"mode": "training"}
+    if lines_of(training, switched_off=True) != lines_of(evaluation, switched_off=False) or draws_always(evaluation):
         extra["eval.json"] = graph_json(evaluation)
-    torch.export.save(training, path, extra_files=extra)
+    unfinished = f"{path}.writing.pt2"
+    torch.export.save(training, unfinished, extra_files=extra)
+    Path(unfinished).replace(path)
     if reference:
         write_reference(model, reference, input_shape)
-    model.train(was_training)
+    set_modes(modes)
+
+
+def set_modes(modes):
+    for module, mode in modes.items():
+        module.training = mode
 
 
 def logits_of(outputs):
@@ -146,7 +165,7 @@ def one_mode(model, images, targets, directions, prefix):
 
 
 def losses(model, images, targets):
-    model = copy.deepcopy(model).train()
+    model = copy.deepcopy(model)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=REFERENCE_LR)
     values = []
     for step in range(REFERENCE_STEPS):
@@ -160,11 +179,13 @@ def losses(model, images, targets):
 
 
 def write_reference(model, path, input_shape=(3, 32, 32)):
-    """On one thread, since sums depend on their number; `unlazy model check` takes one as well."""
+    """Of a network in training mode, and in evaluation mode. On one thread, since sums depend on their number; `unlazy
+    model check` takes one as well."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(REFERENCE_BATCH, *input_shape, generator=generator)
+    in_training = {module: module.training for module in model.modules()}
     model.eval()
     with torch.no_grad():
         classes = logits_of(model(images)).shape[1]
@@ -173,7 +194,7 @@ def write_reference(model, path, input_shape=(3, 32, 32)):
     tensors = {"images": images, "targets": targets}
     tensors.update({"direction." + name: d for name, d in directions.items()})
     tensors.update(one_mode(model, images, targets, directions, "eval."))
-    model.train()
+    set_modes(in_training)
     tensors.update(one_mode(model, images, targets, directions, "train."))
     tensors["train.losses"] = losses(model, images, targets)
     metadata = {"format": "pt", "torch": torch.__version__, "lr": str(REFERENCE_LR)}
@@ -222,7 +243,10 @@ def main():
     parser.add_argument("--classes", type=int, help="given to the function as num_classes")
     parser.add_argument("--seed", type=int, default=0, help="torch.manual_seed before the network is made (0)")
     parser.add_argument("--reference", help="also write what Python computes, for `unlazy model check`")
+    parser.add_argument("--overwrite", action="store_true", help="replace the archive; runs that were made with it cannot go on")
     options = parser.parse_args()
+    if Path(options.out).exists() and not options.overwrite:
+        sys.exit(f"{options.out} exists, and runs that were made with it need it as it is; choose another --out, or give --overwrite")
     shape = tuple(int(size) for size in options.input.split(","))
     torch.manual_seed(options.seed)
     model = load_maker(options.maker)(**({} if options.classes is None else {"num_classes": options.classes}))

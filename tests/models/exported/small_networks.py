@@ -1,4 +1,4 @@
-"""The two small networks whose archives and references lie here.
+"""The three small networks whose archives and references lie here.
 
     tools/python/export_network.py tests/models/exported/small_networks.py:SmallResNet --classes 10 \
         --out tests/models/exported/resnet.pt2 --reference tests/models/exported/resnet.safetensors
