@@ -229,6 +229,18 @@ class ModelCommand : public Command {
     for (const auto& [name, times] : operators)
       std::cout << "  " << std::right << std::setw(5) << times << "  " << report::one_line(name)
                 << "\n";
+    std::set<std::string> waiting;  // their results or sizes depend on values
+    for (const auto& node : program.nodes()) {
+      if (node.op && (node.op->hasTag(at::Tag::data_dependent_output) ||
+                      node.op->hasTag(at::Tag::dynamic_output_shape)))
+        waiting.insert(node.target);
+    }
+    if (!waiting.empty()) {
+      std::cout
+          << "\non a GPU the host may have to wait for these in each step, which also keeps the "
+             "step out of a CUDA graph\n";
+      for (const auto& name : waiting) std::cout << "  " << report::one_line(name) << "\n";
+    }
     const auto problems = network.problems();
     if (problems.empty()) return 0;
     std::cout << "\ncannot be trained\n";
