@@ -57,8 +57,10 @@ class Model {
   /// Call before the passes of the update at `step`. Layers that draw random numbers in training
   /// (dropout) then draw a function of (seed, step, number of the pass since this call).
   virtual void begin_step(uint64_t /*seed*/, int64_t /*step*/) {}
-  /// Does a pass in training mode draw random numbers?
+  /// Does a pass draw random numbers, in training or in evaluation mode?
   virtual bool is_random() const { return false; }
+  /// The most images that go through at once; 0: any number.
+  virtual int64_t max_batch() const { return 0; }
 };
 
 using MakeModel = std::shared_ptr<Model>(const ModelOptions& options, const InputShape& shape);

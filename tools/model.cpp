@@ -210,7 +210,11 @@ class ModelCommand : public Command {
                                     : "one, with switches between training and evaluation")
               << "\n"
               << "random    "
-              << (program.is_random() ? "training draws random numbers (dropout)" : "no") << "\n";
+              << (program.is_random() ? "training draws random numbers (dropout)" : "no")
+              << (network.has_two() && network.evaluation->is_random()
+                      ? "; evaluation draws them too"
+                      : "")
+              << "\n";
     std::cout << "\nparameters and buffers\n";
     for (const auto& name : network.order) {
       const auto& tensor = network.weights.at(name);
@@ -229,10 +233,12 @@ class ModelCommand : public Command {
     for (const auto& [name, times] : operators)
       std::cout << "  " << std::right << std::setw(5) << times << "  " << report::one_line(name)
                 << "\n";
-    std::set<std::string> waiting;  // their results or sizes depend on values
+    // Their results or sizes depend on values. (Of index, only with a mask for an index.)
+    std::set<std::string> waiting;
     for (const auto& node : program.nodes()) {
-      if (node.op && (node.op->hasTag(at::Tag::data_dependent_output) ||
-                      node.op->hasTag(at::Tag::dynamic_output_shape)))
+      if (node.op && node.target != "aten::index.Tensor" &&
+          (node.op->hasTag(at::Tag::data_dependent_output) ||
+           node.op->hasTag(at::Tag::dynamic_output_shape)))
         waiting.insert(node.target);
     }
     if (!waiting.empty()) {

@@ -32,11 +32,6 @@ std::string flag_name(const std::string& word) {
   return word.starts_with("--") ? word.substr(2, word.find('=') - 2) : std::string();
 }
 
-bool has_flag(const std::vector<std::string>& words, const std::string& name) {
-  return std::ranges::any_of(words,
-                             [&](const std::string& word) { return flag_name(word) == name; });
-}
-
 // A sweep of one command: train, compare, prune or synthetic.
 class SweepOf : public Command {
  public:
@@ -49,6 +44,7 @@ class SweepOf : public Command {
   bool runs_networks() const override { return true; }
   std::string description() const override;
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override;
+  std::vector<std::string> read(const std::vector<std::string>& arguments);
   int run(const std::vector<std::string>&) override;
 
  private:
@@ -121,12 +117,27 @@ std::vector<std::vector<std::string>> flags_in(const std::vector<std::string>& w
   return flags;
 }
 
+// Axes that stand before -- are read as values of their options, and refused with an error that does
+// not say why.
 std::vector<std::string> SweepOf::parse(const std::vector<std::string>& arguments) {
+  try {
+    return read(arguments);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    const bool is_axis = std::ranges::any_of(arguments, [&](const std::string& word) {
+      return (word.find(',') != std::string::npos || word.find("..") != std::string::npos) &&
+             text.find("'" + word + "'") != std::string::npos;
+    });
+    const bool has_axes = std::ranges::count(arguments, "--") > 0;
+    throw Error(text + (is_axis && !has_axes
+                            ? "; axes stand after --, such as -- --seed 0..4, or in --grid FILE"
+                            : ""),
+                error.kind());
+  }
+}
+
+std::vector<std::string> SweepOf::read(const std::vector<std::string>& arguments) {
   const auto [before, after] = split_words(arguments);
-  // Said first: without -- an axis is read as an option with a strange value.
-  UNLAZY_CHECK_USAGE(!after.empty() || has_flag(before, "grid"), name(),
-                     ": names no axis; give them after --, such as -- --seed 0..4, or as --grid "
-                     "FILE");
   const std::vector<OptionTable> own = {options_.tables()[0], options_.tables()[1]};
   std::vector<std::string> known, own_words;
   const auto append = [](std::vector<std::string>& list, const std::vector<std::string>& words) {
@@ -164,7 +175,9 @@ sweep::Plan SweepOf::make_plan() const {
   for (const auto& axis : sweep::axes_from_words(axis_words_)) grid.axes.push_back(axis);
   for (const auto& text : choice_.zip) sweep::add_zip(grid, text);
   for (const auto& text : choice_.when) sweep::add_condition(grid, text);
-  UNLAZY_CHECK_USAGE(!grid.axes.empty(), name(), ": ", choice_.grid, " names no axis");
+  UNLAZY_CHECK_USAGE(!grid.axes.empty(), name(),
+                     ": names no axis; give them after --, such as -- --seed 0..4, or as --grid "
+                     "FILE");
   for (auto& axis : grid.axes) base_->check_axis(axis);
   for (auto& [axis, conditions] : grid.when) {
     for (auto& condition : conditions) base_->check_condition(condition);
@@ -203,16 +216,19 @@ int SweepOf::dry_run(const sweep::Plan& plan, const sweep::SweepFolder& folder) 
   const auto rest = command->parse(words);
   const int code = command->run(rest);
   const auto left = std::ranges::count_if(plan.points, [&](const sweep::Point& point) {
-    return !sweep::is_done(folder.run(point.name));
+    return !sweep::is_done(folder.run(point.name)) &&
+           (choice_.retry_failed || !sweep::failure_of(folder, point.name));
   });
   if (const auto cost = command->cost(); cost && left > 0) {
-    const auto rounds = (left + jobs - 1) / jobs;
-    std::cout << left << (left == 1 ? " point is" : " points are") << " left; each like the first: "
-              << duration_text(static_cast<double>(rounds) * cost->seconds) << ", "
-              << bytes_text(static_cast<double>(left * cost->disk_bytes)) << " of disk"
-              << (jobs > 1
-                      ? "; longer if " + std::to_string(jobs) + " at a time slow each other down"
-                      : "")
+    const auto at_a_time = slurm_.is_asked ? std::max<int64_t>(1, slurm_.limit) : jobs;
+    const auto rounds = (left + at_a_time - 1) / at_a_time;
+    std::cout << left << (left == 1 ? " point is" : " points are")
+              << " left; if each is like the first: "
+              << bytes_text(static_cast<double>(left * cost->disk_bytes)) << " of disk, "
+              << duration_text(static_cast<double>(rounds) * cost->seconds)
+              << (at_a_time > 1 ? " at " + std::to_string(at_a_time) +
+                                      " at a time, longer where they slow each other down"
+                                : " one after another")
               << "\n";
   }
   return code;

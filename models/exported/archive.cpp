@@ -5,7 +5,11 @@
 #include <c10/util/hash.h>
 #include <caffe2/serialize/inline_container.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -97,6 +101,7 @@ Archive::Archive(const std::string& path) : path_(path) {
   size_ = std::filesystem::file_size(path, problem);
   UNLAZY_CHECK_USAGE(!problem, path, ": cannot be read (", problem.message(),
                      "); is the path right?");
+  UNLAZY_CHECK_USAGE(std::ifstream(path), path, ": cannot be opened: ", std::strerror(errno));
   try {
     reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
   } catch (const c10::Error&) {  // its text is long and speaks of checkpoints
@@ -180,12 +185,14 @@ std::map<std::string, StoredTensor> Archive::tensors(const std::string& kind) co
                      " sizes and ", strides.size(), " strides");
         const auto element = static_cast<int64_t>(c10::elementSize(type));
         const auto wanted = bytes_reached(sizes, strides, offset, element);
-        auto own = std::optional<int64_t>(element);  // a stride of 0 would make much of little
+        // A stride of 0 makes much of little, and more than the whole file is too much.
+        auto own = std::optional<int64_t>(element);
         for (const int64_t size : sizes) own = own ? product(*own, size) : own;
         const uint64_t there = reader_->getRecordSize(record);
         UNLAZY_CHECK(there <= size_, "'", name, "' has ", there, " bytes, more than the file");
-        UNLAZY_CHECK(wanted && own && static_cast<uint64_t>(std::max(*wanted, *own)) <= there, "'",
-                     name, "' does not fit into its record of ", there, " bytes");
+        UNLAZY_CHECK(wanted && static_cast<uint64_t>(*wanted) <= there && own &&
+                         static_cast<uint64_t>(*own) <= size_,
+                     "'", name, "' does not fit into its record of ", there, " bytes");
         auto& memory = memories[record];
         if (!memory) {
           auto bytes = at::empty({static_cast<int64_t>(there)}, c10::kByte);

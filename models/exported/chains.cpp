@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <set>
 
 #include "models/fused_norm.h"
@@ -77,14 +78,15 @@ bool is_sum_with(const Node& node, int64_t slot) {
 
 // The norm runs where the chain ends. Does a node between them read or change its scale, shift or
 // statistics, as where a layer is used twice?
-bool uses_its_tensors_between(const std::vector<Node>& nodes, const Chain& chain) {
+bool uses_its_tensors_between(const std::vector<Node>& nodes, const Chain& chain,
+                              const std::function<int64_t(int64_t)>& origin) {
   std::set<int64_t> tensors;
-  for (const auto& fill : nodes[chain.nodes.front()].fills)
-    tensors.insert(fill.slots.begin(), fill.slots.end());
+  for (size_t argument = 1; argument < 5; ++argument)
+    tensors.insert(origin(slot_at(nodes[chain.nodes.front()], argument)));
   for (size_t i = chain.nodes.front() + 1; i < chain.nodes.back(); ++i) {
     for (const auto& fill : nodes[i].fills) {
       for (const int64_t slot : fill.slots) {
-        if (slot != kNoSlot && tensors.count(slot) > 0) return true;
+        if (slot != kNoSlot && tensors.count(origin(slot)) > 0) return true;
       }
     }
   }
@@ -94,7 +96,8 @@ bool uses_its_tensors_between(const std::vector<Node>& nodes, const Chain& chain
 }  // namespace
 
 std::vector<Chain> find_chains(std::vector<Node>& nodes, size_t num_slots,
-                               const std::vector<int64_t>& kept) {
+                               const std::vector<int64_t>& kept,
+                               const std::function<int64_t(int64_t)>& origin) {
   const auto r = readers_of(nodes, num_slots, kept);
   // The one node that reads a slot; -1 when there are more or none, or it is in a chain.
   const auto only_reader = [&](int64_t slot) -> int64_t {
@@ -124,12 +127,37 @@ std::vector<Chain> find_chains(std::vector<Node>& nodes, size_t num_slots,
         chain.relu = true;
       }
     }
-    if (uses_its_tensors_between(nodes, chain)) continue;
+    if (uses_its_tensors_between(nodes, chain, origin)) continue;
     for (const size_t k : chain.nodes) nodes[k].is_deferred = k != chain.nodes.back();
     nodes[chain.nodes.back()].chain = static_cast<int64_t>(chains.size());
     chains.push_back(chain);
   }
   return chains;
+}
+
+void find_last_uses(std::vector<Node>& nodes, const std::vector<Chain>& chains, size_t num_slots,
+                    const std::vector<int64_t>& kept) {
+  constexpr int64_t kUnused = -1;
+  std::vector<int64_t> last(num_slots, kUnused);
+  const auto use_all = [&](const Node& node, size_t when) {
+    const auto use = [&](int64_t slot) {
+      if (slot != kNoSlot) last[static_cast<size_t>(slot)] = static_cast<int64_t>(when);
+    };
+    for (const auto& fill : node.fills) std::for_each(fill.slots.begin(), fill.slots.end(), use);
+    for (const auto& slots : node.results) std::for_each(slots.begin(), slots.end(), use);
+    use(node.changed_buffer);
+  };
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].is_deferred) continue;
+    use_all(nodes[i], i);
+    if (nodes[i].chain < 0) continue;
+    for (const size_t k : chains[static_cast<size_t>(nodes[i].chain)].nodes) use_all(nodes[k], i);
+  }
+  for (const int64_t slot : kept) last[static_cast<size_t>(slot)] = kUnused;
+  for (size_t slot = 0; slot < last.size(); ++slot) {
+    if (last[slot] != kUnused)
+      nodes[static_cast<size_t>(last[slot])].ended.push_back(static_cast<int64_t>(slot));
+  }
 }
 
 // batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn)

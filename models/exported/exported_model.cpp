@@ -2,7 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/randn.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>
@@ -86,11 +86,15 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     static const std::vector<double> kNone;
     std::optional<SeededDraws> draws;
     if (training ? training_->is_random() : draws_in_evaluation_)
-      draws.emplace(next_seed(), images.device());
+      draws.emplace(training ? next_seed() : seed_of_pass(kEvaluation), images.device());
     return program.run(std::move(values), mode, training ? momenta_ : kNone);
   }
 
   nn::Module& module() override { return *this; }
+  int64_t max_batch() const override {
+    const int64_t a = training_->inputs().max_batch, b = evaluation_->inputs().max_batch;
+    return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+  }
   bool is_random() const override { return training_->is_random() || draws_in_evaluation_; }
   void set_draws(uint64_t seed) { fixed_seed_ = seed; }
   void begin_step(uint64_t seed, int64_t step) override {
@@ -131,14 +135,16 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     SeededGenerator on_host_;
   };
 
-  // Draws are a function of (seed, step, number of the pass in this step).
-  uint64_t next_seed() {
+  // Draws are a function of (seed, step, number of the pass in this step). In evaluation they are
+  // the same in all passes of a step, so that a measurement looks at one function.
+  static constexpr int64_t kEvaluation = 0;
+  uint64_t next_seed() { return seed_of_pass(++num_passes_); }
+  uint64_t seed_of_pass(int64_t pass) const {
     if (fixed_seed_) return *fixed_seed_;
     Rng rng(seed_, Stream::kDropout, static_cast<uint64_t>(step_));
     uint64_t bits = 0;
-    for (int64_t i = 0; i <= num_passes_; ++i)
+    for (int64_t i = 0; i <= pass; ++i)
       bits = (static_cast<uint64_t>(rng.bits()) << 32) | rng.bits();
-    ++num_passes_;
     return bits;
   }
 
@@ -229,18 +235,19 @@ void check_images(const ExportedNetwork& network, const InputShape& shape) {
   }
 }
 
-// Before anything starts: do the images go through in both modes, in the order of memory that
-// training has, and do the logits fit the classes?
-void check_pass(const ExportedNetwork& network, Model& model, const InputShape& shape) {
+// Before anything starts: do images go through in both modes, in the order of memory that training
+// has, and do the logits fit the classes? Tried on a copy, which the pass may change.
+void check_pass(const ExportedNetwork& network, const InputShape& shape) {
   const at::NoGradGuard no_grad;
-  const FrozenStatistics frozen(model.module());
-  const auto images = at::zeros({2, shape.channels, shape.height, shape.width})
+  const auto model = make_exported(network);
+  const SeededGenerator seeded(0);
+  const auto images = at::randn({2, shape.channels, shape.height, shape.width})
                           .contiguous(at::MemoryFormat::ChannelsLast);
   for (const bool is_training : {false, true}) {
-    model.module().train(is_training);
+    model->module().train(is_training);
     at::Tensor logits;
     try {
-      logits = model.forward(images);
+      logits = model->forward(images);
     } catch (const Error& error) {
       throw Error(network.path + ": cannot be run on images " + sizes_text(images.sizes().vec()) +
                       (is_training ? " in training: " : " in evaluation: ") + error.what(),
@@ -335,9 +342,9 @@ void set_draws(Model& model, uint64_t seed) {
 
 std::shared_ptr<Model> make_exported(const std::string& path, const InputShape& shape) {
   const ExportedNetwork network(path);
-  const auto model = make_exported(network);
+  auto model = make_exported(network);
   check_images(network, shape);
-  check_pass(network, *model, shape);
+  check_pass(network, shape);
   return model;
 }
 

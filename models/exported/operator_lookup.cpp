@@ -32,8 +32,8 @@ const std::map<std::string, std::string> kRefused = {
     {"aten::resize_", kMemory},
     {"aten::resize_as_", kMemory}};
 
-// Operators with an underscore are LibTorch's own tools, and some trust their arguments blindly.
-// These are the ones that networks are exported with.
+// Operators with one underscore are LibTorch's own tools, and some trust their arguments blindly.
+// These are the ones that networks are exported with. (aten::__and__ and its like are Python's.)
 const std::set<std::string> kInternal = {"aten::_adaptive_avg_pool2d",
                                          "aten::_adaptive_avg_pool3d",
                                          "aten::_assert_async",
@@ -42,13 +42,20 @@ const std::set<std::string> kInternal = {"aten::_adaptive_avg_pool2d",
                                          "aten::_conj",
                                          "aten::_convolution",
                                          "aten::_euclidean_dist",
+                                         "aten::_fft_c2c",
+                                         "aten::_fft_c2r",
+                                         "aten::_fft_r2c",
                                          "aten::_fused_rms_norm",
+                                         "aten::_linalg_det",
+                                         "aten::_linalg_solve_ex",
+                                         "aten::_linalg_svd",
                                          "aten::_log_softmax",
                                          "aten::_native_batch_norm_legit",
                                          "aten::_native_batch_norm_legit_functional",
                                          "aten::_native_batch_norm_legit_no_training",
                                          "aten::_pdist_forward",
                                          "aten::_prelu_kernel",
+                                         "aten::_safe_softmax",
                                          "aten::_scaled_dot_product_flash_attention_for_cpu",
                                          "aten::_softmax",
                                          "aten::_stack",
@@ -100,7 +107,8 @@ FoundOperator look_up(const std::string& target) {
     found.problem = "the operator " + found.name + ": " + refused->second;
     return found;
   }
-  if (name->name.starts_with("aten::_") && kInternal.count(name->name) == 0) {
+  if (name->name.starts_with("aten::_") && !name->name.starts_with("aten::__") &&
+      kInternal.count(name->name) == 0) {
     found.problem = "the operator " + found.name + ": it is an internal one of LibTorch";
     return found;
   }

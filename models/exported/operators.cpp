@@ -163,6 +163,7 @@ bool is_norm(const std::string& target) {
                                               "aten::native_group_norm",
                                               "aten::rms_norm",
                                               "aten::_native_batch_norm_legit",
+                                              "aten::_native_batch_norm_legit_no_training",
                                               "aten::_fused_rms_norm",
                                               "aten::_native_batch_norm_legit_functional"};
   return names.count(target) > 0;

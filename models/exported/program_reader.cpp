@@ -12,10 +12,12 @@
 #include "core/error.h"
 #include "models/exported/chains.h"
 #include "models/exported/literals.h"
+#include "models/exported/node_arguments.h"
 #include "models/exported/operator_lookup.h"
 #include "models/exported/operators.h"
 #include "models/exported/program.h"
 #include "models/exported/schema.h"
+#include "models/exported/shared_memory.h"
 
 namespace unlazy::models {
 namespace {
@@ -23,43 +25,7 @@ namespace {
 using c10::IValue;
 using Json = nlohmann::json;
 
-// Results of these share the memory of their argument in Python, or are copies, as the order of the
-// memory has it. Training changes that order (channels_last) and dtypes.
-bool may_be_copy(const std::string& target) {
-  static const std::set<std::string> names = {
-      "aten::reshape",         "aten::reshape_as", "aten::flatten.using_ints",
-      "aten::contiguous",      "aten::to.dtype",   "aten::to.device",
-      "aten::to.dtype_layout", "aten::to.other",   "aten::type_as"};
-  return names.count(target) > 0;
-}
-
-// The sets of aliases that a schema names for an argument or a result, also of a list's entries.
-std::set<c10::Symbol> alias_sets(const c10::AliasInfo* alias) {
-  if (alias == nullptr) return {};
-  std::set<c10::Symbol> sets(alias->beforeSets().begin(), alias->beforeSets().end());
-  for (const auto& inner : alias->containedTypes()) sets.merge(alias_sets(&inner));
-  return sets;
-}
-
-bool share_one(const std::set<c10::Symbol>& a, const std::set<c10::Symbol>& b) {
-  return std::any_of(a.begin(), a.end(), [&](const c10::Symbol& set) { return b.count(set) > 0; });
-}
-
 constexpr size_t kMostProblems = 20;  // that are told
-
-bool fits(Fill::Kind kind, bool is_tensor, const c10::Argument& argument) {
-  const auto type = plain_type(argument.type());
-  switch (kind) {
-    case Fill::Kind::kValue:
-      if (is_tensor) return is_kind(type, c10::TypeKind::TensorType);
-      return is_kind(type, c10::TypeKind::IntType) || is_kind(type, c10::TypeKind::NumberType) ||
-             is_kind(type, c10::TypeKind::FloatType) || is_kind(type, c10::TypeKind::BoolType);
-    case Fill::Kind::kNumbers:
-      return is_list_of(type, c10::TypeKind::IntType);
-    default:
-      return is_list_of(type, c10::TypeKind::TensorType);
-  }
-}
 
 }  // namespace
 
@@ -82,8 +48,9 @@ class ProgramReader {
                  "the network has no output");
     program_.num_slots_ = static_cast<size_t>(num_slots_);
     check_writes();
-    program_.chains_ = find_chains(program_.nodes_, program_.num_slots_, slots_kept());
-    find_last_uses();
+    program_.chains_ = find_chains(program_.nodes_, program_.num_slots_, slots_kept(),
+                                   [&](int64_t slot) { return memory_.origin(slot); });
+    find_last_uses(program_.nodes_, program_.chains_, program_.num_slots_, slots_kept());
   }
 
  private:
@@ -227,7 +194,7 @@ class ProgramReader {
       node.name += " (" + name_in(value_of(outputs[0])) + ")";
     check_results(node);
     if (node.op) {
-      find_aliases(node);
+      memory_.add(node, program_.nodes_.size());
       find_what_modes_change(node);
     }
     program_.nodes_.push_back(std::move(node));
@@ -348,35 +315,6 @@ class ProgramReader {
     }
   }
 
-  static void check_results(Node& node) {
-    if (node.function != nullptr) {
-      UNLAZY_CHECK(node.results.size() == 1 && !node.is_list[0], node.name,
-                   ": has more than one result");
-      return;
-    }
-    const auto& returns = node.op->schema().returns();
-    if (returns.empty()) {  // such as aten::_assert_scalar
-      node.results.clear();
-      node.is_list.clear();
-    }
-    UNLAZY_CHECK(node.results.size() <= returns.size(), node.name, ": has ", node.results.size(),
-                 " results, its operator gives ", returns.size());
-    for (size_t i = 0; i < node.results.size(); ++i) {
-      const bool is_list = returns[i].type()->kind() == c10::TypeKind::ListType;
-      UNLAZY_CHECK(is_list == node.is_list[i], node.name, ": its results are of another kind");
-    }
-  }
-
-  // The double of a constant argument; nothing when there is none of that name.
-  static std::optional<double> constant_named(const Node& node, const std::string& name) {
-    const auto index = node.op->schema().argumentIndexWithName(name);
-    if (!index) return {};
-    const auto& value = node.arguments[static_cast<size_t>(*index)];
-    if (value.isBool()) return value.toBool();
-    if (value.isDouble()) return value.toDouble();
-    return {};
-  }
-
   void find_what_modes_change(Node& node) {
     const auto& schema = node.op->schema();
     node.is_norm = is_norm(schema.name());
@@ -409,50 +347,6 @@ class ProgramReader {
     find_changed_state(node);
   }
 
-  // Is argument `name` the result of a node, or an input?
-  static bool is_filled(const Node& node, const std::string& name) {
-    const auto index = node.op->schema().argumentIndexWithName(name);
-    return index && std::any_of(node.fills.begin(), node.fills.end(), [&](const Fill& fill) {
-             return fill.argument == static_cast<size_t>(*index);
-           });
-  }
-
-  // Which results lie in the memory of an argument: views, and what operators in place return.
-  void find_aliases(const Node& node) {
-    const auto& schema = node.op->schema();
-    for (size_t i = 0; i < node.results.size(); ++i) {
-      const auto sets = alias_sets(schema.returns()[i].alias_info());
-      for (const auto& fill : node.fills) {
-        if (fill.slots.size() != 1 ||
-            !share_one(sets, alias_sets(schema.arguments()[fill.argument].alias_info())))
-          continue;
-        for (const int64_t slot : node.results[i]) {
-          if (slot != kNoSlot)
-            aliases_[slot] = {fill.slots[0], may_be_copy(node.target), program_.nodes_.size()};
-        }
-        break;
-      }
-    }
-  }
-  // The tensor whose memory a slot lies in.
-  int64_t origin(int64_t slot) const {
-    for (auto found = aliases_.find(slot); found != aliases_.end(); found = aliases_.find(slot))
-      slot = found->second.of;
-    return slot;
-  }
-  // Is `slot` made from `other` by views, or the same; nothing if it is not. Otherwise: is one of
-  // these views perhaps a copy?
-  std::optional<bool> copied_since(int64_t slot, int64_t other) const {
-    bool is_copy = false;
-    while (slot != other) {
-      const auto found = aliases_.find(slot);
-      if (found == aliases_.end()) return {};
-      is_copy = is_copy || found->second.may_be_copy;
-      slot = found->second.of;
-    }
-    return is_copy;
-  }
-
   void refuse_temporary(const std::string& who) {
     problem(who +
             " changes a buffer that is in no state dict (persistent=False), so a run could not be "
@@ -461,42 +355,53 @@ class ProgramReader {
 
   void find_changed_state(Node& node) {
     const auto& schema = node.op->schema();
+    const bool is_of_shape =
+        node.op->hasTag(at::Tag::inplace_view);  // unsqueeze_: no value changes
     for (const auto& fill : node.fills) {
       const auto* alias = schema.arguments()[fill.argument].alias_info();
       if (alias == nullptr || !alias->isWrite() || fill.slots.size() != 1) continue;
-      const auto slot = fill.slots[0], changed = origin(slot);
-      writes_.push_back({slot, program_.nodes_.size()});
-      if (parameters_.count(changed)) problem(node.name + " changes a parameter");
-      if (changed == program_.inputs_.images) problem(node.name + " changes the images");
-      if (temporary_.count(changed)) refuse_temporary(node.name);
-      if (buffers_.count(changed) && !node.is_norm && node.results.size() == 1)
+      const auto slot = fill.slots[0];
+      if (is_of_shape) {
+        if (parameters_.count(slot) + buffers_.count(slot) + temporary_.count(slot) > 0 ||
+            slot == program_.inputs_.images)
+          problem(node.name + " changes the shape of a parameter, a buffer or the images");
+        continue;
+      }
+      memory_.write(slot, program_.nodes_.size());
+      check_change(node, slot);
+      if (buffers_.count(memory_.origin(slot)) == 0 || node.is_norm) continue;
+      // Evaluation leaves the node out and goes on with the buffer.
+      if (node.results.size() == 1 && !node.is_list[0] &&
+          memory_.made_from(node.results[0][0]) == slot)
         node.changed_buffer = slot;
+      else
+        problem(node.name +
+                " changes a buffer besides giving a result, so evaluation cannot leave "
+                "it out");
+    }
+    if (!node.is_norm || !takes_statistics(node)) return;
+    for (const char* name : {"running_mean", "running_var"}) {  // the schema does not say it
+      const auto index = schema.argumentIndexWithName(name);
+      for (const auto& fill : node.fills) {
+        if (index && fill.argument == static_cast<size_t>(*index))
+          check_change(node, fill.slots[0]);
+      }
     }
   }
 
-  // An operator in place on what may be a copy here would not change the original, as it does in
-  // Python. That matters only if the original is read later.
+  void check_change(const Node& node, int64_t slot) {
+    const auto changed = memory_.origin(slot);
+    if (parameters_.count(changed)) problem(node.name + " changes a parameter");
+    if (changed == program_.inputs_.images) problem(node.name + " changes the images");
+    if (temporary_.count(changed)) refuse_temporary(node.name);
+  }
+
   void check_writes() {
-    const auto& nodes = program_.nodes_;
-    for (const auto& write : writes_) {
-      const auto from = origin(write.slot);
-      if (!*copied_since(write.slot, from)) continue;
-      const auto tells = [&](int64_t slot) {
-        if (slot == kNoSlot || origin(slot) != from) return false;
-        const auto since = copied_since(slot, write.slot);
-        return !since || (*since && aliases_.at(slot).made < write.node);
-      };
-      bool is_told = program_.output_ != kNoSlot && tells(program_.output_);
-      for (size_t i = write.node + 1; i < nodes.size() && !is_told; ++i) {
-        for (const auto& fill : nodes[i].fills)
-          is_told = is_told || std::any_of(fill.slots.begin(), fill.slots.end(), tells);
-      }
-      if (is_told)
-        problem(nodes[write.node].name +
-                " changes a reshaped tensor in place, and the original is used later; training "
-                "keeps tensors in another order, where a reshaped one may be a copy: write x = x + "
-                "y for x += y there");
-    }
+    for (const size_t i : memory_.lost_writes(program_.nodes_, slots_kept()))
+      problem(program_.nodes_[i].name +
+              " changes a tensor in place of which a reshaped form is used too; training keeps "
+              "tensors in another order, where a reshaped one may be a copy: write x = x + y for "
+              "x += y there");
   }
 
   // Read when all nodes have run.
@@ -510,48 +415,12 @@ class ProgramReader {
     return slots;
   }
 
-  void find_last_uses() {
-    auto& nodes = program_.nodes_;
-    constexpr int64_t kUnused = -1;
-    std::vector<int64_t> last(program_.num_slots_, kUnused);
-    const auto use_all = [&](const Node& node, size_t when) {
-      const auto use = [&](int64_t slot) {
-        if (slot != kNoSlot) last[static_cast<size_t>(slot)] = static_cast<int64_t>(when);
-      };
-      for (const auto& fill : node.fills) std::for_each(fill.slots.begin(), fill.slots.end(), use);
-      for (const auto& slots : node.results) std::for_each(slots.begin(), slots.end(), use);
-      use(node.changed_buffer);
-    };
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (nodes[i].is_deferred) continue;
-      use_all(nodes[i], i);
-      if (nodes[i].chain < 0) continue;
-      for (const size_t k : program_.chains_[static_cast<size_t>(nodes[i].chain)].nodes)
-        use_all(nodes[k], i);
-    }
-    for (const int64_t slot : slots_kept()) last[static_cast<size_t>(slot)] = kUnused;
-    for (size_t slot = 0; slot < last.size(); ++slot) {
-      if (last[slot] != kUnused)
-        nodes[static_cast<size_t>(last[slot])].ended.push_back(static_cast<int64_t>(slot));
-    }
-  }
-
   Program& program_;
   bool is_evaluation_;
   std::map<std::string, int64_t> slots_;
   std::set<int64_t> parameters_, buffers_;
   std::set<int64_t> temporary_;  // buffers and constants that are in no state dict
-  struct Alias {
-    int64_t of = kNoSlot;  // the argument in whose memory it lies
-    bool may_be_copy = false;
-    size_t made = 0;  // by this node
-  };
-  std::map<int64_t, Alias> aliases_;
-  struct Write {
-    int64_t slot = kNoSlot;
-    size_t node = 0;
-  };
-  std::vector<Write> writes_;
+  SharedMemory memory_;
   std::set<std::string> known_problems_;
   std::string images_name_;
   int64_t num_slots_ = 0;

@@ -178,7 +178,7 @@ class Options {
   void check_flags(const std::vector<std::string>& arguments) const;
   [[noreturn]] void refuse_flag(const std::string& name) const;
   void refuse_unsaid(const Option& row) const;
-  const Option* option_with_choice(const std::string& choice) const;
+  std::string flags_with_choice(const std::string& choice) const;
   std::string hint(const std::string& name, bool is_flag) const;
   void assign_text(const Option& option, const std::string& text);
 

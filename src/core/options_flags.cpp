@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/option_rows.h"
 
 namespace unlazy {
@@ -118,17 +119,16 @@ void Options::refuse_flag(const std::string& name) const {
       Error::Kind::kMisuse);
 }
 
-// --quick where --scale quick is meant. Null if several options, or none, have such a choice.
-const Option* Options::option_with_choice(const std::string& choice) const {
-  const Option* found = nullptr;
+// --quick where --scale quick is meant: "--scale quick", or several. Only common options.
+std::string Options::flags_with_choice(const std::string& choice) const {
+  std::vector<std::string> found;
   for (const auto& table : tables_) {
     for (const auto& row : table.rows()) {
-      if (std::ranges::count(row.choices, choice, &Choice::name) == 0) continue;
-      if (found != nullptr) return nullptr;
-      found = &row;
+      if (row.is_common && std::ranges::count(row.choices, choice, &Choice::name) > 0)
+        found.push_back("--" + row.name + " " + choice);
     }
   }
-  return found;
+  return join(found, " or ");
 }
 
 // A command may have ninety options: too many to list where none is near.
@@ -143,8 +143,8 @@ std::string Options::hint(const std::string& name, bool is_flag) const {
       if (other == *word && find(flag) != nullptr) meant = flag;
     }
   }
-  if (const auto* option = is_flag && !meant ? option_with_choice(name) : nullptr)
-    return "did you mean --" + option->name + " " + name + "?";
+  if (const auto flags = is_flag && !meant ? flags_with_choice(name) : ""; !flags.empty())
+    return "did you mean " + flags + "?";
   if (!meant) meant = nearest(name, known);
   if (!meant) return "see unlazy " + command_ + " --help";
   return "did you mean " + (is_flag ? "--" + *meant : "'" + *meant + "'") + "?";

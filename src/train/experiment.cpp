@@ -223,6 +223,7 @@ Experiment::Experiment(TrainOptions options)
   };
   train_reader_ = reader(splits_.train);
   test_reader_ = reader(splits_.test);
+  check_largest_pass();
   check_smallest_pass();
   train_labels_ = splits_.train.labels.to(compute_.device);
   test_labels_ = splits_.test.labels.to(compute_.device);
@@ -236,6 +237,22 @@ Experiment::Experiment(TrainOptions options)
 Experiment::~Experiment() = default;
 
 // BatchNorm may refuse a single image, which depends on the network: ask it before training.
+void Experiment::check_largest_pass() {
+  const int64_t most = model_->max_batch();
+  if (most == 0) return;
+  const auto& o = options_;
+  const int64_t parts = o.run.accumulate;
+  const int64_t group = o.optimizer.sharpness.group_size;
+  const int64_t samples = std::min(o.batch.batch_size, splits_.train.size());
+  const int64_t trained = ((group > 0 ? std::min(group, samples) : samples) + parts - 1) / parts;
+  const int64_t evaluated =
+      std::min(o.run.eval_batch, std::max(splits_.train.size(), splits_.test.size()));
+  UNLAZY_CHECK_USAGE(trained <= most && evaluated <= most, "model: ", o.model.name,
+                     " was exported for at most ", most, " images at a time, but --batch takes ",
+                     trained, " and --eval-batch ", evaluated,
+                     "; make them smaller, or export it with tools/python/export_network.py");
+}
+
 void Experiment::check_smallest_pass() {
   const int64_t per_epoch = steps_per_epoch();
   if (begin_ == end_) return;

@@ -110,6 +110,7 @@ class Experiment {
   std::vector<std::pair<std::string, at::Tensor>> named_tensors();
 
  private:
+  void check_largest_pass();
   void check_smallest_pass();
 
   TrainOptions options_;

@@ -164,9 +164,6 @@ TEST(Options, RefusesFlagsThatItDoesNotKnow) {
                 "train: there is no flag --print-confg; did you mean --print-config?");
   expect_misuse([&] { v.parse({"--frobnicate"}); },
                 "train: there is no flag --frobnicate; see unlazy train --help");
-  // The value of an option for its name.
-  expect_misuse([&] { v.parse({"--none"}); },
-                "train: there is no flag --none; did you mean --noise none?");
   expect_misuse([&] { v.parse({"--no-flip"}); },
                 "train: there is no flag --no-flip; write --flip=false");
   expect_misuse([&] { v.parse({"--no-batch"}); },
@@ -177,6 +174,24 @@ TEST(Options, RefusesFlagsThatItDoesNotKnow) {
       },
       "train: flags begin with two dashes: --lr, not -lr");
   expect_misuse([&] { v.parse({"-x"}); }, "train: flags begin with two dashes: --x, not -x");
+}
+
+// The value of an option for its name.
+TEST(Options, AValueIsNoFlag) {
+  std::string scale, other;
+  Options options(
+      "draw",
+      {OptionTable(
+          "Draw",
+          {{.name = "scale",
+            .target = &scale,
+            .choices = {{"quick", ""}, {"full", ""}},
+            .is_common = true},
+           {.name = "other", .target = &other, .choices = {{"full", ""}}, .is_common = true}})});
+  expect_misuse([&] { options.parse({"--quick"}); },
+                "draw: there is no flag --quick; did you mean --scale quick?");
+  expect_misuse([&] { options.parse({"--full"}); },
+                "draw: there is no flag --full; did you mean --scale full or --other full?");
 }
 
 TEST(Options, WordsOfOtherProgramsAreUnderstood) {

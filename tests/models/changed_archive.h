@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -78,9 +79,11 @@ class ChangedArchive : public ::testing::Test {
     auto& list = nodes();
     std::ptrdiff_t place = 0;
     for (size_t i = 0; i < list.size() && !after.empty(); ++i) {
-      if (list[i]["outputs"][0]["as_tensor"]["name"] == after)
+      const auto& outputs = list[i].at("outputs");
+      if (!outputs.empty() && outputs[0] == tensor(after))
         place = static_cast<std::ptrdiff_t>(i) + 1;
     }
+    if (place == 0 && !after.empty()) throw std::logic_error("no node makes " + after);
     list.insert(list.begin() + place, made);
   }
   /// From now on the network gives this value.

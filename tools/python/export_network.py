@@ -53,7 +53,8 @@ def arguments(node):
     """Name in the operator's schema -> argument."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return dict(enumerate(node.args))
-    named = dict(node.kwargs)
+    named = {wanted.name: wanted.default_value for wanted in node.target._schema.arguments if wanted.has_default_value()}
+    named.update(node.kwargs)
     for wanted, given in zip(node.target._schema.arguments, node.args):
         named[wanted.name] = given
     return named
