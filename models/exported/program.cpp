@@ -115,6 +115,16 @@ at::Tensor Program::run(Values values, const Mode& mode, const std::vector<doubl
   const auto fail = [&](const std::string& reason) {
     throw Error("exported network: " + (where == nullptr ? "" : *where + ": ") + reason);
   };
+  // A functional graph computes new buffers. They are stored when it has run, and not where the
+  // backward pass may want the old ones.
+  std::vector<at::Tensor> stored;
+  if (mode.changes_buffers) {
+    for (const auto& [slot, buffer] : changed_) {
+      auto& value = values[static_cast<size_t>(inputs_.states.at(buffer))];
+      stored.push_back(value.toTensor());
+      value = value.toTensor().detach().clone();
+    }
+  }
   try {
     for (const auto& node : nodes_) {
       where = &node.name;
@@ -127,12 +137,9 @@ at::Tensor Program::run(Values values, const Mode& mode, const std::vector<doubl
       for (const int64_t slot : node.ended) values[static_cast<size_t>(slot)] = IValue();
     }
     where = nullptr;
-    if (mode.changes_buffers) {
-      const at::NoGradGuard no_grad;
-      for (const auto& [slot, buffer] : changed_)
-        values[static_cast<size_t>(inputs_.states.at(buffer))].toTensor().copy_(
-            values[static_cast<size_t>(slot)].toTensor().detach());
-    }
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < stored.size(); ++i)
+      stored[i].copy_(values[static_cast<size_t>(changed_[i].first)].toTensor().detach());
     return values[static_cast<size_t>(output_)].toTensor();
   } catch (const c10::Error& error) {
     fail(error.what_without_backtrace());

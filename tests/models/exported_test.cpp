@@ -1,4 +1,4 @@
-// Networks from Python: three small ones whose archives and references lie in tests/models/exported
+// Networks from Python: four small ones whose archives and references lie in tests/models/exported
 // (small_networks.py there says how they were made).
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -93,7 +93,7 @@ TEST_P(ExportedNetworkOf, RunsInOtherPrecisions) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Archives, ExportedNetworkOf,
-                         ::testing::Values("resnet", "attention", "plain"),
+                         ::testing::Values("resnet", "attention", "plain", "functional"),
                          [](const auto& test) { return test.param; });
 
 TEST(ExportedModel, AWrongReferenceIsFound) {

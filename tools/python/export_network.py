@@ -156,7 +156,8 @@ def one_mode(model, images, targets, directions, prefix):
                 tensors[prefix + "buffer." + name] = buffer.clone()
     torch.manual_seed(0)
     try:
-        with forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+        # Without gradients, as unlazy does it: with them PyTorch takes other formulas, of silu for one, that round otherwise.
+        with torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
             dual = {name: forward_ad.make_dual(p, directions[name]) for name, p in parameters.items()}
             tangent = forward_ad.unpack_dual(logits_of(torch.func.functional_call(model, dual, (images,)))).tangent
             tensors[prefix + "derivative"] = torch.zeros_like(outputs) if tangent is None else tangent.detach()

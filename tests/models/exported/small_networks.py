@@ -1,8 +1,9 @@
-"""The three small networks whose archives and references lie here.
+"""The small networks whose archives and references lie here.
 
     tools/python/export_network.py tests/models/exported/small_networks.py:SmallResNet --classes 10 \
         --out tests/models/exported/resnet.pt2 --reference tests/models/exported/resnet.safetensors
     (the same with SmallAttention and attention.pt2; PlainResNet and plain.pt2)
+    PYTHONPATH=tools/python python tests/models/exported/small_networks.py     functional.pt2 and its reference
 """
 import torch
 import torch.nn.functional as F
@@ -92,3 +93,20 @@ class SmallAttention(nn.Module):
             x = x + self.drop(block["down"](F.gelu(block["up"](block["norm2"](x)))))
         x = self.norm(x)
         return self.head(x[:, 0]), x.mean(1)
+
+
+def main():
+    """A graph without operators in place: new statistics are results, which the program stores."""
+    from pathlib import Path
+
+    from export_network import exported, write_reference
+
+    torch.manual_seed(0)
+    model = SmallResNet(dropout=0).train()
+    folder = Path(__file__).parent
+    torch.export.save(exported(model, torch.randn(4, 3, 32, 32)).run_decompositions({}), folder / "functional.pt2")
+    write_reference(model, folder / "functional.safetensors")
+
+
+if __name__ == "__main__":
+    main()
