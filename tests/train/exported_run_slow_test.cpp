@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
+#include <torch/nn/module.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
