@@ -30,7 +30,7 @@ FrozenStatistics::~FrozenStatistics() {
 }
 
 AveragedStatistics::AveragedStatistics(torch::nn::Module& module) {
-  if (auto* own = dynamic_cast<RunningStatistics*>(&module)) {
+  if (auto* own = dynamic_cast<RunningStatistics*>(&module); own && own->has_statistics()) {
     for (double* momentum : own->momenta()) momenta_.emplace_back(*momentum, momentum);
   }
   for (const auto& child : module.modules()) {
@@ -55,6 +55,7 @@ void recalibrate(Model& model, int64_t num_batches,
   const at::NoGradGuard no_grad;
   auto& module = model.module();
   AveragedStatistics averaged(module);
+  if (averaged.is_empty()) return;
   const bool was_training = module.is_training();
   module.train();
   for (int64_t i = 0; i < num_batches; ++i) {

@@ -24,6 +24,8 @@ class RunningStatistics {
   /// Places of the momenta of the moving averages, and of one number more that is 0 while other
   /// buffers must not change either. 0: the statistics stay.
   virtual std::vector<double*> momenta() = 0;
+  /// Are there running statistics at all?
+  virtual bool has_statistics() const = 0;
 };
 
 /// While one of these lives, layers in training mode still normalise with the statistics of the
@@ -55,6 +57,8 @@ class AveragedStatistics {
   AveragedStatistics& operator=(const AveragedStatistics&) = delete;
 
   void next_batch(int64_t num_samples);
+  /// Does the module have no running statistics?
+  bool is_empty() const { return momenta_.empty(); }
 
  private:
   std::vector<std::pair<double, double*>> momenta_;  // value before, place
@@ -63,7 +67,7 @@ class AveragedStatistics {
 
 /// Replaces the running statistics of `model` by those of AveragedStatistics over the batches
 /// read(0) .. read(num_batches - 1), images [B, C, H, W]. No gradients are recorded. The mode of
-/// the module is restored.
+/// the module is restored. Without running statistics, nothing is done.
 void recalibrate(Model& model, int64_t num_batches,
                  const std::function<at::Tensor(int64_t batch)>& read);
 

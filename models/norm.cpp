@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "models/dual_layers.h"
 #include "models/fused_norm.h"
 
 namespace unlazy::models {
@@ -101,7 +102,7 @@ at::Tensor NormImpl::affine(const at::Tensor& x) const {
 
 // As ATen's group_norm, whose backward has no forward derivative.
 at::Tensor NormImpl::plain_group_norm(const at::Tensor& x) const {
-  const auto grouped = x.to(weight.scalar_type()).reshape({x.size(0), groups_, -1});
+  const auto grouped = x.to(weight.scalar_type()).contiguous().view({x.size(0), groups_, -1});
   const auto centered = grouped - grouped.mean({2}, /*keepdim=*/true);
   const auto deviation = (centered.pow(2).mean({2}, /*keepdim=*/true) + kEps).sqrt();
   const auto wide = [](const at::Tensor& c) { return c.view({1, -1, 1, 1}); };
@@ -112,6 +113,10 @@ at::Tensor NormImpl::plain_group_norm(const at::Tensor& x) const {
 
 at::Tensor NormImpl::normalize(const at::Tensor& x) const {
   if (kind_ == "none") return x;
+  if (kind_ == "group" && is_dual_at_constants({x, weight, bias}))
+    return dual_group_norm(x, weight, bias, groups_, kEps);
+  if (kind_ == "batch" && !is_training() && is_dual_at_constants({x, weight, bias}))
+    return affine(x);
   if (plain_operators == 2 && kind_ == "group") return plain_group_norm(x);
   if (plain_operators == 2 && kind_ == "batch" && !is_training()) return affine(x);
   if (kind_ == "group") {

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
@@ -107,7 +106,7 @@ at::Tensor ScaledConv2dImpl::forward(const at::Tensor& x) {
   // At stride 1 the two paddings are one, and the convolution does it without a copy.
   if (shape_.padding == Padding::kHalf || shape_.stride == 1)
     return conv2d(x, w, b, shape_.stride, half);
-  return at::conv2d(pad_same(x, shape_.kernel, shape_.stride), w, b, shape_.stride);
+  return conv2d(pad_same(x, shape_.kernel, shape_.stride), w, b, shape_.stride, 0);
 }
 
 ScaledLinearImpl::ScaledLinearImpl(int64_t in, int64_t out, const Parameterization& p)

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "models/dual_layers.h"
 #include "models/model.h"
 #include "models/ntk_layers.h"
 
@@ -34,10 +35,14 @@ class NtkBlockImpl : public nn::Module {
     if (is_first) shortcut = register_module("convShortcut", conv(p, in, out, stride));
   }
 
-  // In place where no derivative needs what was there: the results of convolutions.
+  // In place where no derivative needs what was there: the results of convolutions. Not with
+  // forward derivatives, where LibTorch copies what it changes.
   at::Tensor forward(const at::Tensor& x) {
-    const auto y = conv2->forward(conv1->forward(at::relu(x)).relu_());
-    return shortcut ? y.add_(shortcut->forward(x)) : y.add_(x);
+    const auto inner = conv1->forward(at::relu(x));
+    const bool is_dual = is_dual_at_constants({inner});
+    const auto y = conv2->forward(is_dual ? at::relu(inner) : inner.relu_());
+    const auto skipped = shortcut ? shortcut->forward(x) : x;
+    return is_dual ? y + skipped : y.add_(skipped);
   }
 
  private:
@@ -76,7 +81,9 @@ class NtkWideResNet : public nn::Module, public Model {
   at::Tensor forward(const at::Tensor& images) override {
     auto x = conv1->forward(images.contiguous(at::MemoryFormat::ChannelsLast));
     x = block3->forward(block2->forward(block1->forward(x)));
-    return fc->forward(x.mean({2, 3}));
+    // The mean over positions, as one over rows of channels_last memory: so its gradient is in that
+    // memory too, and with it those of all blocks, which hand it on through their sums.
+    return fc->forward(x.permute({0, 2, 3, 1}).flatten(1, 2).mean(1));
   }
   nn::Module& module() override { return *this; }
 

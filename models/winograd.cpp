@@ -11,6 +11,8 @@
 
 #include "core/error.h"
 #include "core/simd.h"
+#include "models/dual_layers.h"
+#include "models/norm.h"
 
 namespace unlazy::models {
 namespace {
@@ -207,9 +209,10 @@ at::Tensor FastConvolutions::conv(const at::Tensor& x, const at::Tensor& weight)
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride, int64_t padding) {
+  if (is_dual_at_constants({x, weight, bias})) return dual_conv2d(x, weight, bias, stride, padding);
   const bool is_served = fast_convolutions != nullptr && !at::GradMode::is_enabled() &&
-                         stride == 1 && padding == 1 && !bias.defined() &&
-                         can_use_winograd(x, weight);
+                         plain_operators_level() == 0 && stride == 1 && padding == 1 &&
+                         !bias.defined() && can_use_winograd(x, weight);
   return is_served ? fast_convolutions->conv(x, weight)
                    : at::conv2d(x, weight, bias, stride, padding);
 }

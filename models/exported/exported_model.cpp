@@ -103,6 +103,7 @@ class ExportedModel : public Branch, public Model, public RunningStatistics {
     num_passes_ = 0;
   }
 
+  bool has_statistics() const override { return !momenta_.empty(); }
   std::vector<double*> momenta() override {
     std::vector<double*> places = {&changes_buffers_};
     for (auto& momentum : momenta_) places.push_back(&momentum);

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "models/dual_layers.h"
 
 namespace unlazy::models {
 namespace {
@@ -114,7 +115,8 @@ at::Tensor plain_layer_norm(const Node& node, const Stack& stack) {
 
 at::Tensor plain_group_norm_of(const Node& node, const Stack& stack) {
   const auto x = stack[0].toTensor();
-  const auto grouped = x.reshape({x.size(0), named(node, stack, "num_groups").toInt(), -1});
+  const auto grouped =
+      x.contiguous().view({x.size(0), named(node, stack, "num_groups").toInt(), -1});
   const auto centered = grouped - grouped.mean({2}, /*keepdim=*/true);
   const auto variance = centered.square().mean({2}, /*keepdim=*/true);
   std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
@@ -122,6 +124,19 @@ at::Tensor plain_group_norm_of(const Node& node, const Stack& stack) {
   const auto normal = centered * (variance + named(node, stack, "eps").toDouble()).rsqrt();
   return times_plus(normal.view(x.sizes()), tensor_named(node, stack, "weight"),
                     tensor_named(node, stack, "bias"), shape);
+}
+
+std::optional<at::Tensor> derived_group_norm(const Node& node, const Stack& stack, int level) {
+  const auto x = stack[0].toTensor(), scale = tensor_named(node, stack, "weight"),
+             shift = tensor_named(node, stack, "bias");
+  if (is_dual_at_constants({x, scale, shift})) {
+    if (x.dim() != 4 || !scale.defined() || !shift.defined())
+      return plain_group_norm_of(node, stack);
+    return dual_group_norm(x, scale, shift, named(node, stack, "num_groups").toInt(),
+                           named(node, stack, "eps").toDouble());
+  }
+  if (level >= 2) return plain_group_norm_of(node, stack);
+  return {};
 }
 
 // The results of a call that is replaced by operators with more derivatives; none if it is not.
@@ -147,7 +162,7 @@ std::optional<at::Tensor> taken_apart(const Node& node, const Stack& stack, int 
         named(node, stack, "eps").toDouble()));
   }
   if (level >= 2 && node.target == "aten::layer_norm") return plain_layer_norm(node, stack);
-  if (level >= 2 && node.target == "aten::group_norm") return plain_group_norm_of(node, stack);
+  if (node.target == "aten::group_norm") return derived_group_norm(node, stack, level);
   return {};
 }
 

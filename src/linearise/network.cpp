@@ -111,16 +111,27 @@ AtPoint::AtPoint(const Network& network, const Point& point) {
   for (size_t i = 0; i < buffers.size(); ++i) memory_.look_at(buffers[i], point.buffers_[i]);
 }
 
+Jvp dual_outputs(const Network& network, const at::Tensor& inputs,
+                 const std::vector<at::Tensor>& directions) {
+  const DualLevel level;
+  for (size_t i = 0; i < directions.size(); ++i) {
+    const auto& parameter = network.parameters()[i];
+    auto direction = directions[i].to(parameter.scalar_type());
+    if (direction.strides() != parameter.strides())
+      direction = at::zeros_like(parameter.detach()).copy_(direction);
+    level.set_tangent(parameter, direction);
+  }
+  const auto [value, tangent] = at::_unpack_dual(network(inputs), level.number());
+  return {value, tangent};
+}
+
 Jvp jvp(const Network& network, const at::Tensor& inputs, const at::Tensor& tangent) {
   const at::NoGradGuard no_grad;
-  const auto parts = free_parts(network, network.split(tangent));
-  const DualLevel level;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    // Of the parameter's own strides, without sharing memory with `tangent`.
-    const auto part = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
-    level.set_tangent(network.parameters()[i], part);
-  }
-  const auto [value, derivative] = at::_unpack_dual(network(inputs), level.number());
+  auto parts = free_parts(network, network.split(tangent));
+  // LibTorch wants a tangent in memory of its own, not a part of a flat vector.
+  for (size_t i = 0; i < parts.size(); ++i)
+    parts[i] = at::zeros_like(network.parameters()[i]).copy_(parts[i]);
+  const auto [value, derivative] = dual_outputs(network, inputs, parts);
   return {value.clone(), derivative.defined() ? derivative.clone() : at::zeros_like(value)};
 }
 

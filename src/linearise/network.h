@@ -108,8 +108,13 @@ struct Jvp {
   at::Tensor value;    // [N, K] f(x)
   at::Tensor tangent;  // [N, K] J v
 };
-/// `tangent` [P]. Costs about two forward passes. No gradients are recorded. Only one at a time:
-/// LibTorch's levels of forward differentiation do not nest.
+/// One pass with dual numbers. `directions` has one tensor for each parameter, in its shape; they
+/// are converted to its dtype. Gradients are recorded if the caller records them, also for the
+/// directions. The tangent is undefined where the outputs do not depend on the parameters. Only one
+/// at a time: LibTorch's levels of forward differentiation do not nest.
+Jvp dual_outputs(const Network& network, const at::Tensor& inputs,
+                 const std::vector<at::Tensor>& directions);
+/// `tangent` [P]. Costs about two forward passes more than one. No gradients are recorded.
 Jvp jvp(const Network& network, const at::Tensor& inputs, const at::Tensor& tangent);
 
 struct Vjp {

@@ -1,7 +1,8 @@
 // How lazy is the network still? Compares it with its linearisation at initialisation,
 //   f_lin(theta) = f(theta0) + J(theta0) (theta - theta0)
 //   lazy-distance   |f - f_lin| / |f_lin - f0| on both splits: 0 while the network acts as its
-//                   linearisation, of order 1 when it has become another function
+//                   linearisation, of order 1 when it has become another function. If asked for,
+//                   also |f - f_2| / |f_2 - f0|, with f_2 = f_lin + d H d / 2, d = theta - theta0.
 //   ntk-change      traced empirical kernel K(t) against K(0): trace K(t) / trace K(0),
 //                   |K(t) - K(0)| / |K(0)|, <K(t), K(0)> / |K(t)| |K(0)|
 //   first-layer     norm |W|_F of the first weights, mean and standard deviation of its neurons'
@@ -24,7 +25,9 @@
 #include <map>
 
 #include "linearise/kernel.h"
+#include "linearise/linearised.h"
 #include "measure/loss_surface.h"
+#include "measure/network.h"
 
 namespace unlazy::measure {
 namespace {
@@ -35,23 +38,26 @@ Subject on_split(const Subject& subject, const std::string& split) {
   return copy;
 }
 
-// The measured network; pruned weights are constants of it.
-linearise::Network network_of(const Subject& subject) {
-  linearise::Network network(subject.model);
-  const auto& parameters = subject.parameters;
-  if (!parameters.mask().defined()) return network;
-  std::map<std::string, at::Tensor> masks;
-  for (const auto& segment : parameters.segments()) {
-    if (segment.offset < parameters.num_weights())
-      masks[segment.name] = optim::FlatParameters::view(parameters.mask(), segment);
+// |f - g| / |g - f0| over all samples; where nothing has moved, 0.
+class Distance {
+ public:
+  explicit Distance(const at::Tensor& like)
+      : squares_(at::zeros({2}, like.options().dtype(c10::kDouble))) {}
+  // `moved`: g - f0.
+  void add(const at::Tensor& off, const at::Tensor& moved) {
+    squares_[0].add_(off.to(c10::kDouble).square().sum());
+    squares_[1].add_(moved.to(c10::kDouble).square().sum());
   }
-  std::vector<at::Tensor> free;
-  for (const auto& name : network.names()) free.push_back(masks[name]);
-  network.set_free(std::move(free));
-  return network;
-}
+  at::Tensor value() const {
+    return at::where(squares_[1] > 0, squares_[0] / squares_[1], squares_[0]).sqrt();
+  }
 
-at::Tensor lazy_distance(const Subject& subject) {
+ private:
+  at::Tensor squares_;
+};
+
+// From the Taylor polynomials of order 1 and, if asked for, 2.
+std::vector<at::Tensor> lazy_distances(const Subject& subject) {
   const at::NoGradGuard no_grad;
   LossSurface surface(subject, models::PlainOperators::Derivatives::kForward);
   const auto network = network_of(subject);
@@ -59,17 +65,34 @@ at::Tensor lazy_distance(const Subject& subject) {
   std::vector<at::Tensor> now;
   surface.for_each_batch([&](const at::Tensor& images) { now.push_back(network(images)); });
   surface.point().copy_(subject.initial_values);
-  const auto moved = theta - network.values();
-  auto squares = at::zeros({2}, moved.options().dtype(c10::kDouble));
+  const auto start = network.values(), moved = theta - start;
+  Distance first(moved), second(moved);
   size_t i = 0;
   surface.for_each_batch([&](const at::Tensor& images) {
-    const auto start = linearise::jvp(network, images, moved);
-    const auto off = now[i++] - start.value - start.tangent;
-    squares[0].add_(off.to(c10::kDouble).square().sum());
-    squares[1].add_(start.tangent.to(c10::kDouble).square().sum());
+    const auto [value, tangent] = linearise::jvp(network, images, moved);
+    first.add(now[i++] - value - tangent, tangent);
   });
-  // At the start both are 0.
-  return at::where(squares[1] > 0, squares[0] / squares[1], squares[0]).sqrt();
+  if (subject.probe.taylor_order == 1) return {first.value()};
+  // Takes the network over, until `surface` gives its memory back.
+  const linearise::Linearisation polynomial(network, 2);
+  const auto f0 = polynomial.start();
+  std::vector<at::Tensor> at_theta = network.split(theta);
+  for (size_t j = 0; j < f0.size(); ++j) {  // pruned weights do not move
+    if (j < network.free().size() && network.free()[j].defined())
+      at_theta[j] = at::where(network.free()[j], at_theta[j], f0[j]);
+  }
+  // By the operators of the polynomial: at the start, rounding must not count as distance.
+  const models::PlainOperators plain(models::PlainOperators::Derivatives::kAll);
+  const auto at_parameters = [&](const at::Tensor& images, const std::vector<at::Tensor>& values) {
+    linearise::OtherMemory memory;
+    for (size_t j = 0; j < values.size(); ++j) memory.look_at(network.parameters()[j], values[j]);
+    return network(images);
+  };
+  surface.for_each_batch([&](const at::Tensor& images) {
+    const auto outputs = polynomial.outputs(images, at_theta);
+    second.add(at_parameters(images, at_theta) - outputs, outputs - at_parameters(images, f0));
+  });
+  return {first.value(), second.value()};
 }
 
 // Rows of the first weights, [out, in], in fp64.
@@ -88,9 +111,29 @@ int64_t num_layers(const Subject& subject) {
 
 }  // namespace
 
+linearise::Network network_of(const Subject& subject) {
+  linearise::Network network(subject.model);
+  const auto& parameters = subject.parameters;
+  if (!parameters.mask().defined()) return network;
+  std::map<std::string, at::Tensor> masks;
+  for (const auto& segment : parameters.segments()) {
+    if (segment.offset < parameters.num_weights())
+      masks[segment.name] = optim::FlatParameters::view(parameters.mask(), segment);
+  }
+  std::vector<at::Tensor> free;
+  for (const auto& name : network.names()) free.push_back(masks[name]);
+  network.set_free(std::move(free));
+  return network;
+}
+
 std::vector<Value> measure_lazy_distance(const Subject& subject) {
-  return {{"lazy_distance_train", lazy_distance(on_split(subject, "train"))},
-          {"lazy_distance_test", lazy_distance(on_split(subject, "test"))}};
+  std::vector<Value> values;
+  for (const std::string split : {"train", "test"}) {
+    const auto distances = lazy_distances(on_split(subject, split));
+    values.push_back({"lazy_distance_" + split, distances[0]});
+    if (distances.size() > 1) values.push_back({"lazy_distance_order2_" + split, distances[1]});
+  }
+  return values;
 }
 
 std::vector<Value> measure_ntk_change(const Subject& subject) {

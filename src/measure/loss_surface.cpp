@@ -14,6 +14,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "linearise/linearised_model.h"
 
 namespace unlazy::measure {
 namespace {
@@ -113,6 +114,8 @@ at::Tensor LossSurface::gradient(const Span& span) {
 
 // Forward over reverse: with the tangent v on the parameters, the gradient's own tangent is H v.
 at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
+  if (auto* linear = dynamic_cast<linearise::LinearisedModel*>(&subject_.model))
+    return gauss_newton_vector(*linear, v);
   const auto direction = free_part(v);
   auto sum = at::zeros_like(point_);
   for (const auto& chunk : chunks({0, num_samples_})) {
@@ -136,6 +139,39 @@ at::Tensor LossSurface::hessian_vector(const at::Tensor& v) {
       if (part.defined()) part = part._fw_grad(level.number());
     }
     at::NoGradGuard no_grad;
+    sum.add_(flat(parts), static_cast<double>(chunk.size()) / static_cast<double>(num_samples_));
+  }
+  return sum;
+}
+
+// J^T H_loss J v, which is all of the Hessian where the network is linear in its parameters. (Its own
+// pass uses forward derivatives, which do not nest.)
+at::Tensor LossSurface::gauss_newton_vector(const linearise::LinearisedModel& model,
+                                            const at::Tensor& v) {
+  const auto direction = free_part(v);
+  std::map<std::string, at::Tensor> by_name;
+  for (const auto& segment : subject_.parameters.segments())
+    by_name[segment.name] = FlatParameters::view(direction, segment);
+  std::vector<at::Tensor> along;
+  for (const auto& name : model.names()) along.push_back(by_name.at(name));
+  auto sum = at::zeros_like(point_);
+  for (const auto& chunk : chunks({0, num_samples_})) {
+    const auto tangent = model.derivative(images(chunk), along);
+    const at::AutoGradMode with_grad(true);
+    const auto outputs = logits(chunk);
+    at::Tensor pulled;  // H_loss J v
+    {
+      const linearise::DualLevel level;
+      const auto f = outputs.detach().requires_grad_();
+      level.set_tangent(f, tangent);
+      const auto loss = subject_.loss.differentiable_mean(
+          f, subject_.loss.clean_targets(chunk.of(data_.labels), subject_.num_classes));
+      pulled = torch::autograd::grad({loss}, {f})[0]._fw_grad(level.number());
+    }
+    if (!pulled.defined()) continue;
+    const auto parts =
+        torch::autograd::grad({outputs}, parameters_, {pulled.detach()}, false, false, true);
+    const at::NoGradGuard no_grad;
     sum.add_(flat(parts), static_cast<double>(chunk.size()) / static_cast<double>(num_samples_));
   }
   return sum;

@@ -23,6 +23,10 @@
 #include "measure/measurement.h"
 #include "models/norm.h"
 
+namespace unlazy::linearise {
+class LinearisedModel;
+}
+
 namespace unlazy::measure {
 
 class LossSurface {
@@ -72,6 +76,7 @@ class LossSurface {
   at::Tensor mean_loss(const Span& span);
   at::Tensor flat(const std::vector<at::Tensor>& parts) const;
   at::Tensor free_part(const at::Tensor& v) const;
+  at::Tensor gauss_newton_vector(const linearise::LinearisedModel& model, const at::Tensor& v);
 
   const Subject& subject_;
   const LabelledReader& data_;

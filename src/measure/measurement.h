@@ -35,6 +35,7 @@ struct ProbeOptions {
   int64_t lanczos_steps = 80;          // at most
   double rho = 0.05;                   // radius of sharpness
   int64_t group = 16;                  // B of the gradient covariance
+  int64_t taylor_order = 1;            // 2: lazy-distance also to the polynomial of order 2
   int64_t ntk_memory = 1024;           // MiB for the kernels of ntk-change
 };
 /// `prefix` is put before the name of each flag ("measure-" in `unlazy train`).
@@ -88,6 +89,10 @@ bool is_log_step(int64_t step);
 /// Parses the entries of --measure: "test", "hessian-top:every=10ep", "ntk-change:every=log". Throws
 /// a misuse Error for an unknown name or setting.
 std::vector<Request> requests(const MeasureOptions& options);
+
+/// Throws a misuse Error when measurement `name` means nothing to a linearised network, or to its
+/// Taylor polynomial of order 2.
+void check_linearised(const std::string& name, int64_t order);
 
 /// Reads all values with one wait for the device. A scalar becomes one number.
 std::vector<std::pair<std::string, std::vector<double>>> to_host(const std::vector<Value>& values);

@@ -128,6 +128,12 @@ OptionTable describe(ProbeOptions& o, const std::string& prefix) {
             .range = Range::above(0),
             .help = "Radius of sharpness, sharpness-pga and sharpness-average.",
             .role = Role::kCurve},
+           {.name = prefix + "taylor-order",
+            .target = &o.taylor_order,
+            .range = Range::closed(1, 2),
+            .help = "2: lazy-distance also says how far the network is from its Taylor polynomial "
+                    "of order 2.",
+            .role = Role::kCurve},
            {.name = prefix + "group",
             .target = &o.group,
             .range = Range::at_least(1),
@@ -165,6 +171,14 @@ std::vector<Request> requests(const MeasureOptions& options) {
     list.push_back(std::move(request));
   }
   return list;
+}
+
+void check_linearised(const std::string& name, int64_t order) {
+  UNLAZY_CHECK_USAGE(name != "lazy-distance" && name != "ntk-change", "measure: ", name,
+                     " compares a network with its linearisation, and a linearised network is its "
+                     "own; leave it out of --measure");
+  UNLAZY_CHECK_USAGE(order == 1 || !name.starts_with("hessian-"), "measure: ", name,
+                     " is there for --linearised 1, not for order 2; leave it out of --measure");
 }
 
 std::vector<std::pair<std::string, std::vector<double>>> to_host(const std::vector<Value>& values) {

@@ -50,8 +50,8 @@ at::Tensor flattened(const at::Tensor& tensor, const Segment& segment) {
 
 }  // namespace
 
-FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
-                               c10::ScalarType dtype) {
+FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype,
+                               bool has_copy) {
   const bool is_bf16 = dtype == c10::kBFloat16;
   const c10::ScalarType master = is_bf16 ? c10::kFloat : dtype;
   auto parameters = in_flat_order(module);
@@ -64,7 +64,7 @@ FlatParameters::FlatParameters(torch::nn::Module& module, c10::Device device,
         {name, parameter.sizes().vec(), total, parameter.numel(), parameter.dim() == 4});
     total += parameter.numel();
     if (rank == 0) num_weights_ = total;
-    if (rank <= 1) num_low_precision_ = total;
+    if (rank <= 1 && has_copy) num_low_precision_ = total;
   }
   at::NoGradGuard no_grad;
   values_ = at::zeros({total}, at::TensorOptions(device).dtype(master));

@@ -37,8 +37,11 @@ class FlatParameters {
  public:
   /// Takes over the parameters of `module`, each once (models/parameters.h): moves the module to
   /// `device` and replaces the data of each parameter by a view. `dtype` is the dtype of forward
-  /// and backward: Float, Double or BFloat16 (then the master buffer is Float).
-  FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype);
+  /// and backward: Float, Double or BFloat16 (then the master buffer is Float). `has_copy` false: in
+  /// bf16 training the module reads the master values themselves, and only its inputs are bf16. For
+  /// a linearised network, whose theta - theta0 would be lost in the rounding.
+  FlatParameters(torch::nn::Module& module, c10::Device device, c10::ScalarType dtype,
+                 bool has_copy = true);
 
   /// [P] master values. Change them in place, then call publish().
   const at::Tensor& values() const { return values_; }

@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/rand.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
@@ -19,6 +20,7 @@
 
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "linearise/linearised_model.h"
 #include "models/init.h"
 #include "models/model.h"
 #include "models/weights.h"
@@ -73,6 +75,29 @@ TEST_P(EveryModel, GivesFiniteLogitsAndGradientsForEveryParameter) {
     EXPECT_TRUE(at::isfinite(item.value().grad()).all().item<bool>()) << item.key();
     EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
   }
+}
+
+// f(x; theta0 + h d) is f_lin there up to h^2.
+TEST_P(EveryModel, IsFollowedByItsLinearisation) {
+  const at::NoGradGuard no_grad;
+  const auto model = make(GetParam()), moved = make(GetParam());
+  for (const auto& network : {model, moved}) {
+    network->module().to(c10::kDouble);
+    network->module().eval();
+  }
+  const auto x = images().narrow(0, 0, 2).to(c10::kDouble);
+  const auto f0 = moved->forward(x);
+  linearise::LinearisedModel linear(model, nullptr, 1, x);
+  EXPECT_LT(distance(linear.forward(x), f0), 1e-12);
+  const double h = 1e-9;
+  const models::SeededGenerator seeded(3);
+  const auto names = linear.module().named_parameters();
+  for (auto& item : moved->module().named_parameters()) {
+    const auto d = at::randn_like(item.value());
+    names[item.key()].add_(d);  // d, not h d: the linearisation does not mind
+    item.value().add_(d * h);
+  }
+  EXPECT_LT(distance((moved->forward(x) - f0) / h, linear.forward(x) - f0), 1e-4);
 }
 
 // Also after the running statistics have moved; a layer that looked at the batch would show.

@@ -89,19 +89,72 @@ TEST_F(Linearise, DerivativesLeaveTheModuleAsItWas) {
   for (const auto& parameter : module_.parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
 
-TEST_F(Linearise, TheModuleStartsAtTheNetworkAndStaysThere) {
-  LinearisedModule linear(network_);
-  EXPECT_TRUE(at::equal(linear.forward(x_), network_(x_)));
+TEST_F(Linearise, TheModuleStartsAtTheNetworkAndTakesItOver) {
+  const auto flat = network_.values();
+  const auto parts = network_.split(flat);
+  for (size_t i = 0; i < parts.size(); ++i) network_.parameters()[i].set_data(parts[i]);
   const auto expected = network_(x_).detach();
-  network_.set_values(network_.values() * 1.1);  // training on must not move the linearisation
-  module_.norm->running_mean.add_(1);
+  LinearisedModule linear(network_);
   EXPECT_TRUE(at::equal(linear.forward(x_), expected));
+  flat.mul_(1.1);  // the memory that the parameters had before
+  EXPECT_TRUE(at::equal(linear.forward(x_), expected));
+  linear.forward(x_).sum().backward();
+  for (const auto& parameter : module_.parameters()) {
+    EXPECT_FALSE(parameter.requires_grad());
+    EXPECT_FALSE(parameter.grad().defined());
+  }
+  EXPECT_EQ(linear.named_parameters().keys(), module_.named_parameters().keys());
+  EXPECT_EQ(linear.named_buffers().keys(), module_.named_buffers().keys());
+}
+
+TEST_F(Linearise, WholeNumbersStayWholeInATree) {
+  module_.norm->num_batches_tracked.set_data(at::zeros({}, c10::kLong));
+  const auto tree = std::make_shared<ParameterTree>(module_);
+  tree->to(c10::kFloat);
+  EXPECT_EQ(tree->named_buffers()["norm.num_batches_tracked"].scalar_type(), c10::kLong);
+  EXPECT_EQ(tree->named_parameters()["conv1.weight"].scalar_type(), c10::kFloat);
+}
+
+// f + J d + d H d / 2 by central differences of f itself, and its gradient by differences of that.
+TEST_F(Linearise, SecondOrderIsTheTaylorPolynomial) {
+  const auto theta0 = network_.values();
+  const auto d = at::randn_like(theta0) * 0.3;
+  const auto f = [&](double t) {
+    const at::NoGradGuard no_grad;
+    network_.set_values(theta0 + d * t);
+    return network_(x_);
+  };
+  const double h = 1e-3;
+  const auto value = f(0), slope = (f(h) - f(-h)) / (2 * h);
+  const auto curve = (f(h) - 2 * f(0) + f(-h)) / (h * h);
+  f(0);
+  LinearisedModule second(network_, 2);
+  const Network as_network(second);
+  as_network.set_values(theta0 + d);
+  const auto got = second.forward(x_);
+  EXPECT_LT(relative(got, value + slope + curve / 2), 1e-5);
+  EXPECT_GT(relative(value + slope, got), 1e-3);  // the second order matters here
+
+  const auto c = at::randn({6, 3}, kDouble), v = at::randn_like(theta0);
+  const auto gradient = vjp(as_network, x_, c).gradient;
+  const at::NoGradGuard no_grad;
+  const auto along = [&](double t) {
+    as_network.set_values(theta0 + d + v * t);
+    return (second.forward(x_) * c).sum();
+  };
+  // Exact for a polynomial of order 2.
+  EXPECT_NEAR(((along(1) - along(-1)) / (gradient.dot(v) * 2)).item<double>(), 1, 1e-9);
+}
+
+TEST_F(Linearise, OrderIsOneOrTwo) {
+  unlazy::testing::expect_misuse([&] { LinearisedModule third(network_, 3); },
+                                 "linearise: the order of the polynomial is 1 or 2, got 3");
 }
 
 TEST_F(Linearise, TheModuleIsAffine) {
-  LinearisedModule linear(network_);
   const auto j = jacobian(network_, x_);
   const auto f0 = network_(x_).detach();
+  LinearisedModule linear(network_);
   const Network as_network(linear, [&](const at::Tensor& x) { return linear.forward(x); });
   const auto moved = at::randn({network_.num_parameters()}, kDouble);
   as_network.set_values(network_.values() + moved);
@@ -114,9 +167,13 @@ TEST(LineariseLinear, ALinearModelIsItsLinearisation) {
   at::manual_seed(1);
   torch::nn::Linear model(5, 2);
   model->to(torch::kDouble);
-  LinearisedModule linear{Network(*model)};
+  torch::nn::Linear copy(5, 2);
+  copy->to(torch::kDouble);
+  const Network network(*model), taken(*copy);
+  taken.set_values(network.values());
+  LinearisedModule linear(taken);
   const auto x = at::randn({7, 5}, kDouble);
-  const Network network(*model), as_network(linear);
+  const Network as_network(linear);
   const auto theta = at::randn({network.num_parameters()}, kDouble);
   network.set_values(theta);
   as_network.set_values(theta);
@@ -446,13 +503,15 @@ TEST_P(FunctionSpaceMatchesWeightSpace, For100Steps) {
   at::manual_seed(7);
   MixedNetwork module;
   const Network network(module);
+  at::manual_seed(7);
+  MixedNetwork taken_over;
   const auto x = at::randn({12, 2, 7, 7}, kDouble), x_test = at::randn({5, 2, 7, 7}, kDouble);
   const auto k = kernel(network, x, x_test);
   FunctionSpace space(k);
   const auto theta0 = network.values();
   space.set_images_of_start(jvp(network, x, theta0).tangent, jvp(network, x_test, theta0).tangent);
 
-  LinearisedModule linear(network);
+  LinearisedModule linear{Network(taken_over)};
   optim::FlatParameters parameters(linear, c10::kCPU, c10::kDouble);
   optim::OptimizerOptions options;
   options.name = setting.step.rho > 0 ? "sam" : "sgd";

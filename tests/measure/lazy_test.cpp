@@ -8,6 +8,7 @@
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/module.h>
@@ -15,6 +16,7 @@
 #include <cmath>
 #include <map>
 
+#include "models/norm.h"
 #include "support/expect_error.h"
 #include "support/small_run.h"
 #include "train/experiment.h"
@@ -84,6 +86,29 @@ class Copy {
       rows.push_back(at::cat(parts));
     }
     return at::stack(rows);
+  }
+
+  /// d^T H d of each output, [N K].
+  at::Tensor curvature(const at::Tensor& images, const at::Tensor& d) {
+    const models::PlainOperators plain;
+    const auto parameters = experiment_.model().module().parameters();
+    const auto along = [&](const std::vector<at::Tensor>& parts) {
+      at::Tensor sum = at::zeros({}, d.options());
+      int64_t begin = 0;
+      for (size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].defined())
+          sum = sum + (parts[i].reshape({-1}) * d.narrow(0, begin, parameters[i].numel())).sum();
+        begin += parameters[i].numel();
+      }
+      return sum;
+    };
+    const auto f = experiment_.model().forward(images).reshape({-1});
+    std::vector<at::Tensor> rows;
+    for (int64_t i = 0; i < f.numel(); ++i) {
+      const auto slope = along(torch::autograd::grad({f[i]}, parameters, {}, true, true, true));
+      rows.push_back(along(torch::autograd::grad({slope}, parameters, {}, true, false, true)));
+    }
+    return at::stack(rows).detach();
   }
 
  private:
@@ -166,6 +191,29 @@ TEST_P(LazyMeasurements, DistanceIsThatFromTheTangentAtTheStart) {
     EXPECT_NEAR(measured.at(is_train ? "lazy_distance_train" : "lazy_distance_test") / expected, 1,
                 tolerance_);
   }
+}
+
+// The second order output by output, as the derivative of the gradient.
+TEST_P(LazyMeasurements, DistanceFromTheSecondOrder) {
+  if (GetParam().precision != std::string("fp64")) GTEST_SKIP() << "the reference has fp64";
+  train();
+  auto subject = run_.subject();
+  subject.probe.taylor_order = 2;
+  const auto measured = measured_numbers("lazy-distance", subject);
+  EXPECT_EQ(measured.at("lazy_distance_train"),
+            measured_numbers("lazy-distance", run_.subject()).at("lazy_distance_train"));
+  Copy copy(run_);
+  const auto images = first_images(subject.train);
+  copy.at_present();
+  const auto f = copy.outputs(images), theta = copy.values();
+  copy.at_start();
+  const auto d = theta - copy.values();
+  const auto f0 = copy.outputs(images);
+  const auto polynomial =
+      f0 + at::mv(copy.jacobian(images), d).view_as(f0) + copy.curvature(images, d).view_as(f0) / 2;
+  const double expected = size_of(f - polynomial) / size_of(polynomial - f0);
+  EXPECT_LT(expected, measured.at("lazy_distance_train"));
+  EXPECT_NEAR(measured.at("lazy_distance_order2_train") / expected, 1, 1e-4);
 }
 
 TEST_P(LazyMeasurements, KernelChangeIsThatOfTheJacobians) {
