@@ -89,6 +89,7 @@ class LandscapeCommand : public Command {
     UNLAZY_CHECK_USAGE(!is_line_ || to_ != run_ || to_step_ != step_,
                        "landscape: both ends of the line are checkpoint ", step_, " of ", run_,
                        "; name another one with --to or --to-checkpoint");
+    if (is_line_) train::check_same_start(run_, to_);
     check_writable(out_folder());
     train::Experiment experiment(train::options_of(run_, compute_, options_.is_given("precision")));
     train::load_checkpoint_weights(train::RunDir::checkpoint(run_, step_), experiment);

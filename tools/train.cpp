@@ -34,6 +34,9 @@ class Train : public Command {
            "noise "
            "rate\n"
            "  unlazy train --out runs/tau0.1 --resume                continue after an interrupt\n"
+           "  unlazy train --linearised --model ntk-wrn --data cifar10-sample --out runs/linear   "
+           "its "
+           "linearisation\n"
            "  unlazy train --config runs/tau0.1/config.json --out runs/again   repeat it";
   }
 

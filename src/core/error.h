@@ -18,7 +18,8 @@ class Error : public std::runtime_error {
  public:
   /// kFailed: the work could not be done (exit code 1).
   /// kMisuse: the request was wrong (exit code 2).
-  enum class Kind { kFailed, kMisuse };
+  /// kDiverged: training left for infinity (exit code 1). Other runs may go on.
+  enum class Kind { kFailed, kMisuse, kDiverged };
 
   explicit Error(const std::string& message, Kind kind = Kind::kFailed)
       : std::runtime_error(message), kind_(kind) {}

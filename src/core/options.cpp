@@ -279,6 +279,7 @@ class Options::Undo {
 
 std::vector<std::string> Options::parse(const std::vector<std::string>& arguments) {
   check_flags(arguments);
+  const auto complete = with_values(arguments);
   cxxopts::Options parser("unlazy " + command_);
   auto add = parser.allow_unrecognised_options().add_options();
   add("config", "", cxxopts::value<std::string>());
@@ -288,7 +289,7 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
     add(name, "", value);
   }
   std::vector<const char*> argv = {"unlazy"};
-  for (const auto& argument : arguments) argv.push_back(argument.c_str());
+  for (const auto& argument : complete) argv.push_back(argument.c_str());
   const auto result = parser.parse(static_cast<int>(argv.size()), argv.data());
 
   Undo undo(*this);

@@ -93,6 +93,7 @@ struct Option {
   std::string unit = {};             // "images", "steps"; empty for pure numbers
   std::string help = {};             // one sentence
   std::vector<Choice> choices = {};  // for strings: the words allowed; empty means any text
+  std::string alone = {};            // the value of the flag without one; empty: it needs one
   bool has_settings = false;         // a choice may be followed by settings: "NAME:key=value"
   Role role = Role::kSetting;
   std::vector<OnlyFor> only_for = {};  // any one of them suffices; empty: it always has an effect
@@ -176,6 +177,7 @@ class Options {
   const Option* find(std::string_view name) const;
   std::vector<std::string> names() const;
   void check_flags(const std::vector<std::string>& arguments) const;
+  std::vector<std::string> with_values(const std::vector<std::string>& arguments) const;
   [[noreturn]] void refuse_flag(const std::string& name) const;
   void refuse_unsaid(const Option& row) const;
   std::string flags_with_choice(const std::string& choice) const;

@@ -103,11 +103,30 @@ void Options::check_flags(const std::vector<std::string>& arguments) const {
                          "--", name, " takes its value with '=': --", name, "=", arguments[i + 1]);
       continue;
     }
+    if (option != nullptr && !option->alone.empty() &&
+        (!has_next || is_flag_like(arguments[i + 1])))
+      continue;
     UNLAZY_CHECK_USAGE(has_next, "--", name, " needs a value; see unlazy ", command_, " --help");
     UNLAZY_CHECK_USAGE(!is_flag_like(arguments[i + 1]), "--", name, " needs a value, but '",
                        arguments[i + 1], "' follows; see unlazy ", command_, " --help");
     ++i;
   }
+}
+
+// The arguments, which have been checked, with the value of each flag that stands alone.
+std::vector<std::string> Options::with_values(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> complete;
+  bool is_over = false;  // behind "--" are words
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    complete.push_back(arguments[i]);
+    is_over = is_over || arguments[i] == "--";
+    if (is_over || !arguments[i].starts_with("--")) continue;
+    const Option* option = find(arguments[i].substr(2));
+    if (option == nullptr || option->alone.empty()) continue;
+    if (i + 1 == arguments.size() || is_flag_like(arguments[i + 1]))
+      complete.push_back(option->alone);
+  }
+  return complete;
 }
 
 void Options::refuse_flag(const std::string& name) const {

@@ -41,6 +41,7 @@ std::string facts(const Option& option, bool has_choices) {
   if (!option.unit.empty()) notes.push_back(option.unit);
   if (!option.only_for.empty()) notes.push_back("only with " + only_for_text(option));
   if (!option.default_text.empty()) notes.push_back("default " + option.default_text);
+  if (!option.alone.empty()) notes.push_back("alone: " + option.alone);
   if (is_switch(option) && option.default_text == "true")
     notes.push_back("--" + option.name + "=false turns it off");
   if (!notes.empty()) text += " (" + join(notes, "; ") + ")";

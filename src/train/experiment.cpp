@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "linearise/linearised_model.h"
 #include "models/frozen_statistics.h"
 #include "models/weights.h"
 #include "prune/mask.h"
@@ -132,17 +133,12 @@ std::vector<int64_t> to_host(const at::Tensor& labels) {
 }  // namespace
 
 std::vector<OptionTable> describe(TrainOptions& o) {
-  return {data::describe(o.data),
-          data::describe(o.batch),
-          models::describe(o.model),
-          noise::describe(o.noise),
-          optim::describe(o.loss),
-          optim::describe(o.optimizer),
-          optim::describe(o.optimizer.sharpness),
-          optim::describe(o.schedule),
-          describe(o.run),
-          measure::describe(o.measure),
-          measure::describe(o.measure.probe, "measure-"),
+  return {data::describe(o.data),       data::describe(o.batch),
+          models::describe(o.model),    describe(o.linearise),
+          noise::describe(o.noise),     optim::describe(o.loss),
+          optim::describe(o.optimizer), optim::describe(o.optimizer.sharpness),
+          optim::describe(o.schedule),  describe(o.run),
+          measure::describe(o.measure), measure::describe(o.measure.probe, "measure-"),
           unlazy::describe(o.compute)};
 }
 
@@ -156,6 +152,7 @@ int64_t last_step(const RunOptions& options, int64_t steps_per_epoch) {
 
 std::string default_out(const TrainOptions& o) {
   std::string name = "runs/" + models::short_name(o.model) + "-" + o.data.source;
+  if (o.linearise.is_on()) name += o.linearise.order == 1 ? "-linearised" : "-taylor2";
   if (o.noise.kind != "none")
     name += "-" + o.noise.kind + number_text(o.noise.rate > 0 ? o.noise.rate : o.noise.sigma);
   if (optim::is_sharpness_aware(o.optimizer.name))
@@ -176,6 +173,10 @@ ComputeOptions compute_options(const TrainOptions& options) {
   return compute;
 }
 
+c10::ScalarType master_dtype(c10::ScalarType compute) {
+  return compute == c10::kBFloat16 ? c10::kFloat : compute;
+}
+
 }  // namespace
 
 Experiment::Experiment(TrainOptions options)
@@ -184,6 +185,10 @@ Experiment::Experiment(TrainOptions options)
   const auto seed = static_cast<uint64_t>(o.run.seed);
   loss_ = std::make_unique<optim::Loss>(o.loss);
   measure::requests(o.measure);  // unknown names are told before anything is read
+  check_linearised(o);
+  if (o.linearise.is_on() && o.linearise.start_file.empty())
+    options_.linearise.at = with_step(o.linearise.at);
+  const auto theta0 = start_weights(o);
 
   splits_ = data::load(o.data, seed);
   const int64_t num_classes = splits_.train.num_classes();
@@ -205,28 +210,28 @@ Experiment::Experiment(TrainOptions options)
   model_ = models::make_model(o.model,
                               {images.size(3), images.size(1), images.size(2), num_classes}, seed);
   model_->module().train();
-  parameters_ =
-      std::make_unique<optim::FlatParameters>(model_->module(), compute_.device, compute_.dtype);
-  if (!o.run.weights.empty()) {
-    // Into the master values: fp64 weights stay what they are.
-    const at::NoGradGuard no_grad;
-    models::copy_tensors(o.run.weights, named_tensors());
-    parameters_->publish();
-  }
+  parameters_ = std::make_unique<optim::FlatParameters>(
+      model_->module(), compute_.device,
+      o.linearise.is_on() ? master_dtype(compute_.dtype) : compute_.dtype);
+  load_weights(theta0.empty() ? o.run.weights : theta0);
   if (!o.run.mask.empty()) parameters_->set_mask(prune::load_mask(*parameters_, o.run.mask));
+  make_readers();
+  if (o.linearise.is_on()) {
+    linearise();
+    if (!theta0.empty()) {  // theta alone: the statistics are those of theta0
+      std::vector<std::pair<at::Tensor, at::Tensor>> kept;
+      for (const auto& buffer : model_->module().buffers())
+        kept.emplace_back(buffer, buffer.clone());
+      load_weights(o.run.weights);
+      const at::NoGradGuard no_grad;
+      for (const auto& [buffer, value] : kept) buffer.copy_(value);
+    }
+  }
   initial_values_ = parameters_->values().clone();
   optimizer_ = optim::make_optimizer(o.optimizer, *parameters_);
 
-  const auto reader = [&](const data::Dataset& split) {
-    return std::make_unique<data::BatchReader>(split, splits_.normalization, o.batch, seed,
-                                               compute_.device, compute_.dtype);
-  };
-  train_reader_ = reader(splits_.train);
-  test_reader_ = reader(splits_.test);
   check_largest_pass();
   check_smallest_pass();
-  train_labels_ = splits_.train.labels.to(compute_.device);
-  test_labels_ = splits_.test.labels.to(compute_.device);
   step_ = std::make_unique<TrainStep>(StepParts{
       *model_, *parameters_, *optimizer_, *loss_, *schedule_, *rho_schedule_, *train_reader_,
       *noise_, *noise_schedule_, to_host(splits_.train.labels), num_classes, o.run.accumulate, seed,
@@ -235,6 +240,57 @@ Experiment::Experiment(TrainOptions options)
 }
 
 Experiment::~Experiment() = default;
+
+void Experiment::make_readers() {
+  const auto reader = [&](const data::Dataset& split) {
+    return std::make_unique<data::BatchReader>(split, splits_.normalization, options_.batch,
+                                               static_cast<uint64_t>(options_.run.seed),
+                                               compute_.device, compute_.dtype);
+  };
+  train_reader_ = reader(splits_.train);
+  test_reader_ = reader(splits_.test);
+  train_labels_ = splits_.train.labels.to(compute_.device);
+  test_labels_ = splits_.test.labels.to(compute_.device);
+}
+
+// Into the master values: fp64 weights stay what they are.
+void Experiment::load_weights(const std::string& path) {
+  if (path.empty()) return;
+  const at::NoGradGuard no_grad;
+  models::copy_tensors(path, named_tensors());
+  parameters_->publish();
+}
+
+// Puts the linearised network in the place of the network, which is at theta0 in master precision.
+// In bf16 a second network does the passes of training and evaluation: theta0 and the tangents are
+// rounded there, theta is not.
+void Experiment::linearise() {
+  const auto& o = options_;
+  const auto seed = static_cast<uint64_t>(o.run.seed);
+  const auto master = parameters_->values().scalar_type();
+  if (o.linearise.start_file.empty())
+    measure::recalibrate(subject(), o.linearise.statistics_samples, master);
+  std::shared_ptr<models::Model> low;
+  if (compute_.dtype != master) {
+    const auto& images = splits_.train.images;
+    low = models::make_model(
+        o.model, {images.size(3), images.size(1), images.size(2), splits_.train.num_classes()},
+        seed);
+    optim::FlatParameters rounded(low->module(), compute_.device, compute_.dtype);
+    rounded.values().copy_(parameters_->values());
+    rounded.publish();
+    const auto buffers = model_->module().named_buffers();
+    for (const auto& item : low->module().named_buffers())
+      item.value().set_data(buffers[item.key()]);
+  }
+  const auto few = data::range(0, std::min<int64_t>(2, splits_.train.size()));
+  model_ = std::make_shared<linearise::LinearisedModel>(model_, low, o.linearise.order,
+                                                        train_reader_->plain_batch(few).to(master));
+  const auto mask = parameters_->mask();
+  parameters_ = std::make_unique<optim::FlatParameters>(model_->module(), compute_.device,
+                                                        compute_.dtype, /*has_copy=*/false);
+  parameters_->set_mask(mask);
+}
 
 // BatchNorm may refuse a single image, which depends on the network: ask it before training.
 void Experiment::check_largest_pass() {
@@ -296,6 +352,22 @@ std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
       tensors.emplace_back(item.key(), first);
     else
       first = of_segment.at(item.key());
+  }
+  for (const auto& item : model_->module().named_buffers())
+    tensors.emplace_back(item.key(), item.value());
+  return tensors;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Experiment::start_tensors() {
+  const auto& model = dynamic_cast<const linearise::LinearisedModel&>(*model_);
+  std::map<const c10::TensorImpl*, at::Tensor> start_of;
+  const auto all = model_->module().named_parameters();
+  for (size_t i = 0; i < model.names().size(); ++i)
+    start_of[all[model.names()[i]].unsafeGetTensorImpl()] = model.start()[i];
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& item : all) {
+    const auto found = start_of.find(item.value().unsafeGetTensorImpl());
+    tensors.emplace_back(item.key(), found == start_of.end() ? item.value() : found->second);
   }
   for (const auto& item : model_->module().named_buffers())
     tensors.emplace_back(item.key(), item.value());

@@ -19,6 +19,7 @@
 #include "optim/optimizer.h"
 #include "optim/rho_schedule.h"
 #include "optim/schedule.h"
+#include "train/linearise_options.h"
 #include "train/train_step.h"
 
 namespace unlazy::train {
@@ -49,6 +50,7 @@ struct TrainOptions {
   data::DataOptions data;
   data::BatchOptions batch;
   models::ModelOptions model;
+  LineariseOptions linearise;
   noise::NoiseOptions noise;
   optim::LossOptions loss;
   optim::OptimizerOptions optimizer;
@@ -108,8 +110,13 @@ class Experiment {
   /// model.safetensors. The tensors share memory with the run; after changing weights call
   /// parameters().publish().
   std::vector<std::pair<std::string, at::Tensor>> named_tensors();
+  /// For a linearised network: theta0 and the buffers, the content of theta0.safetensors.
+  std::vector<std::pair<std::string, at::Tensor>> start_tensors();
 
  private:
+  void make_readers();
+  void linearise();
+  void load_weights(const std::string& path);
   void check_largest_pass();
   void check_smallest_pass();
 

@@ -97,7 +97,8 @@ void Loop::fail_not_finite(const char* what, int64_t step) {
                                steps.empty()
                                    ? "no checkpoint was written yet"
                                    : "the last good checkpoint is " + run_.checkpoint(steps.back()),
-                               "; try a smaller --lr or --clip-norm"));
+                               "; try a smaller --lr or --clip-norm"),
+              Error::Kind::kDiverged);
 }
 
 void Loop::note_graph_problem() {
@@ -151,6 +152,11 @@ void Loop::measure(int64_t step) {
   if (is_row || std::any_of(measurements_.begin(), measurements_.end(),
                             [&](const auto& m) { return is_due(step, m); })) {
     waited_seconds();
+    // Measurements of broken weights end in errors that do not say so.
+    if (step > start_ && !is_finite(experiment_)) {
+      check_finite(experiment_.step().totals());
+      fail_not_finite("an update left weights that are", step - 1);
+    }
   }
   if (is_row) {
     const auto totals = experiment_.step().totals();
@@ -159,6 +165,7 @@ void Loop::measure(int64_t step) {
   }
   record_measurements(step);
   if (!is_row) return;
+  if (hooks_.on_measured) hooks_.on_measured(step, experiment_.subject());
   recorder_.flush();
   experiment_.step().reset_totals();
   write_line(step);

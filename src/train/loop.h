@@ -31,6 +31,8 @@ struct Hooks {
   std::function<void(const Progress&)> on_progress;  // about once a second
   std::function<void(const std::string&)> on_line;   // one line per measurement
   std::function<bool()> should_stop;                 // asked after every step; true: stop
+  /// At each --measure-every, after the measurements.
+  std::function<void(int64_t step, const measure::Subject&)> on_measured = {};
 };
 
 enum class Outcome { kDone, kInterrupted };

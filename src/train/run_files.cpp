@@ -119,7 +119,8 @@ std::vector<std::string> training_files() {
   }
   files.insert(files.end(),
                {"metrics.csv", "log.txt", "events.out.tfevents.*.unlazy", "linearised.safetensors",
-                "measure-#.json", "measure-#-*=*.json", "measure.csv"});
+                "theta0.safetensors", "outputs/#.safetensors", "measure-#.json",
+                "measure-#-*=*.json", "measure.csv"});
   for (const char* name : {"figures/plane-*", "figures/line-*"}) {
     for (const char* end : {".json", ".csv", ".gp", ".svg", ".pdf", ".png"})
       files.push_back(name + std::string(end));

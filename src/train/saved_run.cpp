@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/safetensors.h"
 #include "core/version.h"
 #include "cuda/parts.h"
 #include "train/checkpoint.h"
@@ -81,6 +82,12 @@ bool took_class_after_class(const TrainOptions& options, const std::string& fold
          !config_of(folder).value("about", Json::object()).contains(kShuffled);
 }
 
+// The run went on from RUN:STEP, whatever checkpoints RUN has now.
+void keep_step(LineariseOptions& options, const Json& config) {
+  const auto begun = config.value("linearise-at", std::string());
+  if (!options.at.empty() && begun.starts_with(options.at + ":")) options.at = begun;
+}
+
 // What the program resolved goes into config.json in place of "auto" and 0: it decides the digits.
 TrainOptions resolved(const Experiment& experiment) {
   auto options = experiment.options();
@@ -104,8 +111,8 @@ Json config_of_run(const Experiment& experiment, const std::string& command) {
 std::string description(Experiment& experiment) {
   const auto& o = experiment.options();
   const auto& splits = experiment.splits();
-  return internal::concat(o.model.name, ", ", experiment.parameters().size(), " parameters, on ",
-                          experiment.compute().device.str(), " in ",
+  return internal::concat(o.model.name, ", ", text_of(o.linearise), experiment.parameters().size(),
+                          " parameters, on ", experiment.compute().device.str(), " in ",
                           precision_name(experiment.compute().dtype), " (", at::get_num_threads(),
                           at::get_num_threads() == 1 ? " thread); " : " threads); ", o.data.source,
                           ": ", splits.train.size(), " training and ", splits.test.size(),
@@ -118,6 +125,12 @@ void say(const Hooks& hooks, const std::string& line) {
   if (hooks.on_line) hooks.on_line(line);
 }
 
+bool has_statistics(Experiment& experiment) {
+  const auto buffers = experiment.model().module().named_buffers().keys();
+  return std::any_of(buffers.begin(), buffers.end(),
+                     [](const std::string& name) { return name.ends_with("running_mean"); });
+}
+
 // Says which parts of this run no GPU has run so far.
 void note_untried_parts(Experiment& experiment, const Hooks& hooks) {
   if (!experiment.compute().device.is_cuda()) return;
@@ -127,9 +140,7 @@ void note_untried_parts(Experiment& experiment, const Hooks& hooks) {
   const bool is_sharp = optim::is_sharpness_aware(optimizer.name);
   if (optimizer.name == "sam" || (is_sharp ? optimizer.sharpness.base : optimizer.name) == "sgd")
     used.push_back(cuda::kUpdatePart);
-  const auto buffers = experiment.model().module().named_buffers().keys();
-  if (std::any_of(buffers.begin(), buffers.end(),
-                  [](const std::string& name) { return name.ends_with("running_mean"); }))
+  if (has_statistics(experiment) && !experiment.options().linearise.is_on())
     used.push_back(cuda::kNormPart);
   const auto note = cuda::untried_note(used);
   if (!note.empty()) say(hooks, "note: " + note);
@@ -152,6 +163,34 @@ std::optional<int64_t> go_on(RunDir& run, Experiment& experiment, Recorder& reco
 
 }  // namespace
 
+namespace {
+
+// A linearised run keeps its own theta0: what it was made of may be gone.
+std::string start_file_of(const TrainOptions& options, const std::string& folder) {
+  const auto path = folder + "/" + kStartFile;
+  return options.linearise.is_on() && std::filesystem::exists(path) ? path : "";
+}
+
+// Written once, before the first step.
+void save_start(Experiment& experiment, const RunDir& run) {
+  const auto& o = experiment.options();
+  if (!o.linearise.is_on() || std::filesystem::exists(run.file(kStartFile))) return;
+  save_tensors(run.file(kStartFile),
+               {experiment.start_tensors(), {{"format", "pt"}, {"model", o.model.name}}});
+}
+
+// BatchNorm's statistics belong to what is linearised.
+void note_statistics(Experiment& experiment, const Hooks& hooks) {
+  const auto& o = experiment.options();
+  if (!o.linearise.is_on() || !has_statistics(experiment)) return;
+  const int64_t all = experiment.splits().train.size(), asked = o.linearise.statistics_samples;
+  say(hooks,
+      internal::concat("BatchNorm is linearised in evaluation mode, with the statistics of ",
+                       asked > 0 ? std::min(asked, all) : all, " training images at theta0"));
+}
+
+}  // namespace
+
 TrainOptions options_of(const std::string& folder) {
   UNLAZY_CHECK_USAGE(RunDir::holds_run(folder), folder,
                      ": holds no run (no config.json); name the folder that `unlazy train` wrote");
@@ -163,7 +202,19 @@ TrainOptions options_of(const std::string& folder) {
   options.run.out.clear();
   options.run.resume = options.run.overwrite = false;
   options.compute.threads = 0;  // those of this machine: only a run that goes on keeps its own
+  options.linearise.start_file = start_file_of(options, folder);
   return options;
+}
+
+void check_same_start(const std::string& folder, const std::string& other) {
+  const auto a = options_of(folder).linearise, b = options_of(other).linearise;
+  const bool is_same =
+      a.order == b.order && (!a.is_on() || a.start_file == b.start_file ||
+                             (!a.start_file.empty() && !b.start_file.empty() &&
+                              unlazy::read_file(a.start_file) == unlazy::read_file(b.start_file)));
+  UNLAZY_CHECK_USAGE(is_same, folder, " and ", other,
+                     ": are not runs of one function: one is linearised, or they are linearised at "
+                     "different points (theta0.safetensors)");
 }
 
 namespace {
@@ -299,6 +350,7 @@ bool is_finished(const TrainOptions& options, const std::string& command) {
   const auto folder = folder_of(options);
   if (!options.run.resume || !RunDir::is_done(folder)) return false;
   auto now = options;
+  keep_step(now.linearise, config_of(folder));
   check_same_run(described(now, command), folder, Sameness::kSeries);
   return is_complete(options, folder);
 }
@@ -312,8 +364,9 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
   if (!o.resume && !o.overwrite) RunDir::refuse_run(o.out);  // before anything is read
   const bool is_there = o.resume && RunDir::holds_run(o.out);
   if (is_there) {
-    check_same_run(described(options), o.out, sameness);
     const Json config = config_of(o.out);  // what decides the digits stays as it is
+    keep_step(options.linearise, config);
+    check_same_run(described(options), o.out, sameness);
     auto& compute = options.compute;
     if (compute.precision == kAuto) compute.precision = config.value("precision", kAuto);
     if (options.model.file_hash == kAuto)
@@ -335,6 +388,7 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
       return Outcome::kDone;
     }
     options.data.keeps_order = options.data.keeps_order || took_class_after_class(options, o.out);
+    options.linearise.start_file = start_file_of(options, o.out);
     UNLAZY_CHECK(!RunDir::is_done(o.out) || !RunDir::checkpoint_steps(o.out).empty(), o.out,
                  ": is finished, and has no checkpoint to go on from; start again with "
                  "--overwrite");
@@ -349,8 +403,10 @@ Outcome run_training(const TrainOptions& asked, const Hooks& hooks, Sameness sam
   if (o.resume && !is_there) say(hooks, "note: " + o.out + " holds no run yet: starting one");
   say(hooks, description(experiment));
   note_untried_parts(experiment, hooks);
+  note_statistics(experiment, hooks);
   if (!is_there) run.begin(config_of_run(experiment, kCommand));
   if (is_there) run.go_on();
+  save_start(experiment, run);
   Recorder recorder(run, experiment.steps_per_epoch(), o.curve_ema);
   std::optional<int64_t> start;
   if (is_there) {

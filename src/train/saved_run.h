@@ -24,6 +24,10 @@ std::vector<std::string> runs_in(const std::vector<std::string>& folders);
 TrainOptions options_of(const std::string& folder, const ComputeOptions& compute,
                         bool precision_is_given);
 
+/// Throws a misuse Error when the weights of the two runs belong to different functions: one run is
+/// linearised and the other is not, or they are linearised at different points.
+void check_same_start(const std::string& folder, const std::string& other);
+
 /// `step` or, for -1, the newest step among the checkpoints of the run in `folder`. Throws a misuse
 /// Error when there is none, naming those that exist.
 int64_t chosen_checkpoint(const std::string& folder, int64_t step);

@@ -106,6 +106,7 @@ Trial try_run(const TrainOptions& options) {
   trial.parameters = experiment.parameters().size();
   trial.steps = experiment.end() - experiment.begin();
   trial.step_seconds = seconds_of_a_step(experiment);
+  if (options.linearise.is_on()) trial.start_bytes = bytes_of(experiment.start_tensors());
   trial.checkpoint_bytes =
       bytes_of(experiment.named_tensors()) + bytes_of(experiment.optimizer().state());
   trial.checkpoints = kept_checkpoints(experiment);

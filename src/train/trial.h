@@ -24,6 +24,7 @@ struct Trial {
   int64_t memory_bytes = 0;  // peak so far: of the GPU, or of the process; 0: unknown
   bool is_on_gpu = false;
   int64_t checkpoints = 0;  // that the run would keep
+  int64_t start_bytes = 0;  // of theta0, for a linearised network
   int64_t checkpoint_bytes = 0;
   int64_t curve_bytes = 0;  // about, of metrics.csv and TensorBoard's events at the end
 
@@ -31,7 +32,7 @@ struct Trial {
   /// Of the measurements that were tried.
   double measuring_seconds() const;
   double seconds() const { return training_seconds() + measuring_seconds(); }
-  int64_t disk_bytes() const { return checkpoints * checkpoint_bytes + curve_bytes; }
+  int64_t disk_bytes() const { return start_bytes + checkpoints * checkpoint_bytes + curve_bytes; }
 };
 
 /// Tries the run for some seconds, more where a single measurement takes long. Throws the misuse

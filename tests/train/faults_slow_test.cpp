@@ -41,14 +41,21 @@ void expect_same_run(const std::string& a, const std::string& b) {
   EXPECT_TRUE(RunDir::is_done(b));
 }
 
-TEST(Faults, ATrainingKilledAnywhereGoesOnBitForBit) {
+// Of the network itself, and of its linearisation, which writes theta0 besides.
+class TrainingFaults : public ::testing::TestWithParam<int64_t> {};
+
+TEST_P(TrainingFaults, ATrainingKilledAnywhereGoesOnBitForBit) {
   const testing::ScratchFolder scratch;
-  run_training(short_run(scratch / "whole"), {});
+  const auto run_in = [&](const std::string& folder) {
+    auto o = short_run(scratch / folder);
+    o.linearise.order = GetParam();
+    return o;
+  };
+  run_training(run_in("whole"), {});
   for (const auto fault : {Fault::kKill, Fault::kFull}) {
     for (int64_t k = 0;; ++k) {
       SCOPED_TRACE(k);
-      const auto options =
-          short_run(scratch / ((fault == Fault::kKill ? "kill" : "full") + std::to_string(k)));
+      const auto options = run_in((fault == Fault::kKill ? "kill" : "full") + std::to_string(k));
       const bool has_faulted =
           testing::run_with_fault(fault, k, [&] { run_training(options, {}); });
       if (!has_faulted) {
@@ -62,6 +69,8 @@ TEST(Faults, ATrainingKilledAnywhereGoesOnBitForBit) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Orders, TrainingFaults, ::testing::Values(0, 1));
 
 // Either the old run is still said to be there, and replacing it again gives the new one; or the
 // new one goes on.

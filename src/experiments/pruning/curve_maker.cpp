@@ -71,6 +71,10 @@ CurveMaker::CurveMaker(const train::TrainOptions& base, const PruneOptions& o,
   if (o_.run.size() > 1 && o_.run.ends_with('/')) o_.run.pop_back();
   check_options(o, sweep.empty() ? std::vector<std::string>{o.protocol} : sweep);
   protocol_->check(base, o);
+  UNLAZY_CHECK_USAGE(
+      !base.linearise.is_on(),
+      "prune: a linearised network is not pruned; prune the run of the network itself, "
+      "or train its linearisation with --mask");
   UNLAZY_CHECK_USAGE(!base.run.resume || !base.run.overwrite,
                      "prune: --resume and --overwrite exclude each other");
   UNLAZY_CHECK_USAGE(
