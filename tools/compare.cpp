@@ -11,6 +11,7 @@
 #include "experiments/lazy_comparison.h"
 #include "hooks.h"
 #include "report/figure.h"
+#include "train/run_dir.h"
 
 namespace unlazy::tools {
 namespace {
@@ -27,8 +28,14 @@ train::TrainOptions defaults() {
   o.loss.kind = "squared-error";
   o.run.epochs = 500;
   o.run.checkpoint_every = Step::epochs(500);
-  o.measure.names = {"test",        "train-set",     "distance",
-                     "first-layer", "lazy-distance", "ntk-change:every=log"};
+  o.measure.names = {"test",
+                     "train-set",
+                     "distance",
+                     "first-layer",
+                     "lazy-distance",
+                     "ntk-change:every=log",
+                     "activation-sparsity",
+                     "effective-rank"};
   o.measure.every = Step::iterations(10);
   o.measure.probe.samples = 0;
   o.compute.precision = "fp32";
@@ -58,6 +65,10 @@ class Compare : public Command {
   }
 
   std::vector<std::string> parse(const std::vector<std::string>& arguments) override {
+    auto words = parse_with_preset(options_, preset_, arguments);
+    // As `unlazy train`: what goes on keeps its options, except those given again.
+    if (!train_.run.resume || !train::RunDir::holds_run(out())) return words;
+    options_.read_file(out() + "/config.json");
     return parse_with_preset(options_, preset_, arguments);
   }
 
@@ -70,20 +81,21 @@ class Compare : public Command {
       cost_ = {trial.seconds(), trial.disk_bytes()};
       return 0;
     }
-    const std::string name = preset_.empty() ? "compare" : preset_;
-    const auto out = train_.run.out.empty() ? "runs/" + name : train_.run.out;
     const Interrupt interrupt;
     const auto result =
-        experiments::compare_lazy(compare_, train_, out, name, hooks_for(interrupt));
+        experiments::compare_lazy(compare_, train_, out(), name(), hooks_for(interrupt));
     if (result.outcome == train::Outcome::kInterrupted) return report_interrupt(interrupt);
     print(result);
-    draw_and_finish(out, name);
+    draw_and_finish(out(), name());
     return 0;
   }
 
   std::optional<Cost> cost() const override { return cost_; }
 
  private:
+  std::string name() const { return preset_.empty() ? "compare" : preset_; }
+  std::string out() const { return train_.run.out.empty() ? "runs/" + name() : train_.run.out; }
+
   static void print(const experiments::Comparison& result) {
     constexpr int kWidth = 15;
     const auto margin = std::string(2 + kWidth, ' ');
@@ -94,6 +106,8 @@ class Compare : public Command {
                 << margin << s.numbers << "\n"
                 << margin << s.effect_text() << "\n";
     }
+    for (const auto& [seed, problem] : result.diverged)
+      std::cout << "Seed " << seed << " is left out: " << problem << "\n";
     std::cout << (result.lr.size() > 1
                       ? "±: 95 % confidence interval of the mean over seeds (Student's t). A "
                         "statement holds when the mean is as large as\nclaimed and the interval "
@@ -138,15 +152,9 @@ class Compare : public Command {
                    "nothing is trained then.",
            .role = Role::kRequest,
            .is_common = true}}},
-        experiments::describe(compare_),
         report::describe(compare_.draw)};
-    for (auto& table : train::describe(train_)) {
-      auto rows = table.rows();
-      for (auto& row : rows) {
-        if (row.name == "lr") row.only_for = {{"lr-fraction", {"0"}}};
-      }
-      list.emplace_back(table.title(), std::move(rows));
-    }
+    for (auto& table : experiments::comparison_tables(compare_, train_))
+      list.push_back(std::move(table));
     return list;
   }
 };

@@ -10,12 +10,15 @@
 namespace unlazy::experiments {
 
 struct ComparisonTrial {
-  train::Trial clean, perturbed;  // the two networks of a seed
-  double kernel_seconds = 0;      // of one kernel; a seed needs one
+  train::Trial clean, perturbed;          // the two networks of a seed
+  train::Trial linear, linear_perturbed;  // in weight space; empty in function space
+  std::string space;                      // and why
+  double kernel_seconds = 0;              // of one kernel; a seed needs one
   int64_t kernel_bytes = 0;
+  int64_t record_bytes = 0;  // outputs of the four runs of a seed
   int64_t seeds = 0;
 
-  /// Without the linearised runs, which read a small matrix a step and take seconds.
+  /// Without linearised runs in function space, which read a small matrix a step and take seconds.
   double seconds() const;
   int64_t disk_bytes() const;
 };

@@ -191,7 +191,10 @@ class Check {
 
   void in_weight_space() {
     const at::NoGradGuard no_grad;
-    linearise::LinearisedModule linear(network_);
+    const auto model = make();  // it is taken over
+    const Network network(*model);
+    golden_.load_weights(network.parameters());
+    linearise::LinearisedModule linear(network);
     const Network as_network(linear);
     compare("lin_loss", losses([&] { return linear.forward(x_); }, [&] { descend(as_network); }),
             "weight space");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/error.h"
 #include "core/format.h"
 #include "core/names.h"
 #include "report/axes.h"
@@ -51,7 +52,7 @@ struct Content {
   const char* title;
   const char* y_label;
   const char* curve;
-  enum Kind { kLoss, kNorm, kKernel } kind;
+  enum Kind { kLoss, kNorm, kKernel, kRank, kOther } kind;
 };
 
 Series banded(const std::vector<report::SeedCurve>& seeds, const Line& line, bool is_log) {
@@ -81,6 +82,12 @@ void make_logarithmic(Panel& panel) {
   if (last > 1000 * first) panel.x_low = first, panel.x_high = last;
 }
 
+report::Curve curve_of(const Content& content, const std::map<std::string, report::Curve>& run) {
+  if (content.kind == Content::kRank) return relative_rank(run);
+  const auto found = run.find(content.curve);
+  return found == run.end() ? report::Curve() : found->second;
+}
+
 Panel panel_of(const Content& content, const std::vector<Line>& lines,
                const std::vector<Runs>& seeds) {
   Panel panel{.title = content.title,
@@ -93,11 +100,11 @@ Panel panel_of(const Content& content, const std::vector<Line>& lines,
   for (size_t place = 0; place < lines.size(); ++place) {
     std::vector<report::SeedCurve> curves;
     for (const auto& runs : seeds) {
-      const auto found = runs[place].find(content.curve);
-      if (found == runs[place].end()) continue;
-      auto& curve = curves.emplace_back(found->second.epochs, found->second.values);
+      const auto found = curve_of(content, runs[place]);
+      if (found.values.empty()) continue;
+      auto& curve = curves.emplace_back(found.epochs, found.values);
       if (!is_relative) continue;
-      for (double& value : curve.values) value /= found->second.values.front();
+      for (double& value : curve.values) value /= found.values.front();
     }
     if (curves.size() != seeds.size()) continue;
     auto series = banded(curves, lines[place], content.kind == Content::kLoss);
@@ -114,7 +121,8 @@ Panel panel_of(const Content& content, const std::vector<Line>& lines,
 }  // namespace
 
 report::Figure lazy_figure(const std::string& name, const train::TrainOptions& train,
-                           const std::vector<Runs>& seeds, const std::vector<int64_t>& numbers) {
+                           const std::vector<Runs>& seeds, const std::vector<int64_t>& numbers,
+                           size_t num_asked) {
   constexpr Content kContents[] = {
       {"Training loss, true labels", "Loss {/:Italic L}(θ({/:Italic t}))", "train_set_loss",
        Content::kLoss},
@@ -122,18 +130,36 @@ report::Figure lazy_figure(const std::string& name, const train::TrainOptions& t
       {"Norm of the first-layer weights", "‖{/:Bold W}({/:Italic t})‖_F", "first_layer_norm",
        Content::kNorm},
       {"Kernel, from the first step on", "tr {/:Italic K}({/:Italic t}) / tr {/:Italic K}(0)",
-       "ntk_trace_ratio", Content::kKernel}};
+       "ntk_trace_ratio", Content::kKernel},
+      {"Apart from its own linearisation",
+       "|{/:Italic f} - {/:Italic f}_{lin}(θ)| / |{/:Italic f}_{lin}(θ) - {/:Italic f}(0)|",
+       "lazy_distance_train", Content::kOther},
+      {"Apart from the linearised network",
+       "|{/:Italic f} - {/:Italic f}_{lin}| / |{/:Italic f}_{lin} - {/:Italic f}(0)|",
+       "outputs_apart_train", Content::kOther},
+      {"The same on test images",
+       "|{/:Italic f} - {/:Italic f}_{lin}| / |{/:Italic f}_{lin} - {/:Italic f}(0)|",
+       "outputs_apart_test", Content::kOther},
+      {"Activations that are zero", "Share", "activation_sparsity", Content::kOther},
+      {"Effective rank, mean over layers", "Relative to the start", "", Content::kRank}};
   const auto num_seeds = static_cast<int64_t>(seeds.size());
   const auto note = report::band_note(num_seeds, num_seeds);
   report::Figure figure{.name = name,
-                        .title = note.empty() ? "seed " + std::to_string(numbers.at(0)) : note,
-                        .columns = {2, 2}};
+                        .title = note.empty() ? "seed " + std::to_string(numbers.at(0)) : note};
+  if (num_asked > seeds.size()) {
+    figure.title += internal::concat("; ", num_asked - seeds.size(), " of ", num_asked,
+                                     " seeds diverged and left out");
+  }
   const auto lines = lines_of(train);
   for (const auto& content : kContents) {
     auto panel = panel_of(content, lines, seeds);
     if (!panel.series.empty()) figure.panels.push_back(std::move(panel));
   }
-  if (figure.panels.size() == 3) figure.columns = {3};
+  const auto count = static_cast<int>(figure.panels.size());
+  // Rows of three, or of two where that leaves one alone.
+  const int columns = count % 3 == 1 ? 2 : 3;
+  for (int left = count; left > 0; left -= columns)
+    figure.columns.push_back(std::min(columns, left));
   return figure;
 }
 

@@ -1,5 +1,6 @@
 #include "experiments/lazy_statements.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/format.h"
@@ -28,6 +29,12 @@ double gap(const report::Curve& a, const report::Curve& b) {
     i += is_behind ? 1 : 0;
   }
   return sum / static_cast<double>(n);
+}
+
+// Of all layers, relative to the start; not a number without any.
+double mean_rank(const std::map<std::string, report::Curve>& run) {
+  const auto curve = relative_rank(run);
+  return curve.values.empty() ? std::nan("") : curve.values.back();
 }
 
 std::string percent(double share) { return rounded_text(100 * share, 3) + " %"; }
@@ -108,6 +115,23 @@ double difference(double with, double without) { return without - with; }
 
 }  // namespace
 
+report::Curve relative_rank(const std::map<std::string, report::Curve>& run) {
+  report::Curve mean;
+  double layers = 0;
+  for (const auto& [name, curve] : run) {
+    if (!name.starts_with("effective_rank/")) continue;
+    if (mean.values.empty()) {
+      mean = curve;
+      mean.values.assign(curve.values.size(), 0);
+    }
+    for (size_t i = 0; i < std::min(mean.values.size(), curve.values.size()); ++i)
+      mean.values[i] += curve.values[i] / curve.values.front();
+    ++layers;
+  }
+  for (double& value : mean.values) value /= layers;
+  return mean;
+}
+
 std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::string& what) {
   const Numbers numbers(seeds);
   const auto with_without = [&](const char* curve) {
@@ -157,18 +181,51 @@ std::vector<Statement> statements_of(const std::vector<Runs>& seeds, const std::
       "With " + what + " the first layer's norm falls, and ends below that without", rows, percent,
       {at_least(fall), at_least(combined("below by", rows[0], rows[1], difference))}));
 
-  if (seeds[0][kClean].contains("ntk_trace_ratio")) {
+  // Runs of a version that did not measure it have none.
+  const auto all_have = [&](const char* curve) {
+    return std::all_of(seeds.begin(), seeds.end(), [&](const Runs& runs) {
+      return runs[kClean].contains(curve) && runs[kPerturbed].contains(curve);
+    });
+  };
+  const auto more = [](double with, double without) { return with / without - 1; };
+  if (all_have("ntk_trace_ratio")) {
     rows = with_without("ntk_trace_ratio");
     list.push_back(
         statement("With " + what + " the kernel shrinks more than without (trace, relative)", rows,
                   percent, {at_least(combined("smaller by", rows[0], rows[1], less_by))}));
   }
-  if (seeds[0][kClean].contains("lazy_distance_train")) {
+  if (all_have("lazy_distance_train")) {
     rows = with_without("lazy_distance_train");
-    const auto farther = [](double with, double without) { return with / without - 1; };
     list.push_back(
         statement("With " + what + " the network ends farther from its own linearisation", rows,
-                  percent, {at_least(combined("farther by", rows[0], rows[1], farther))}));
+                  percent, {at_least(combined("farther by", rows[0], rows[1], more))}));
+  }
+  if (all_have("outputs_apart_test")) {
+    rows = with_without("outputs_apart_test");
+    list.push_back(statement("With " + what +
+                                 " the outputs on test images end farther from those of the "
+                                 "linearised network that was trained in the same way",
+                             rows, percent,
+                             {at_least(combined("farther by", rows[0], rows[1], more))}));
+  }
+  if (all_have("activation_sparsity")) {
+    rows = with_without("activation_sparsity");
+    list.push_back(statement("With " + what + " activations end sparser (share of zeros)", rows,
+                             percent,
+                             {at_least(combined("more zeros by", rows[0], rows[1], more))}));
+  }
+  const auto rank = [&](const std::string& name, Place place) {
+    return numbers.row(name, [=](const Runs& runs) { return mean_rank(runs[place]); });
+  };
+  rows = {rank("with", kPerturbed), rank("without", kClean)};
+  const auto is_number = [](double value) { return std::isfinite(value); };
+  if (std::all_of(rows[0].values.begin(), rows[0].values.end(), is_number) &&
+      std::all_of(rows[1].values.begin(), rows[1].values.end(), is_number)) {
+    list.push_back(statement("With " + what +
+                                 " the weights' effective rank, relative to its start and averaged "
+                                 "over layers, ends lower",
+                             rows, percent,
+                             {at_least(combined("lower by", rows[0], rows[1], less_by))}));
   }
   return list;
 }

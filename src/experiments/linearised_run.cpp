@@ -14,8 +14,11 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/safetensors.h"
+#include "experiments/output_record.h"
 #include "linearise/function_space.h"
 #include "linearise/network.h"
+#include "measure/evaluation_mode.h"
+#include "measure/network.h"
 #include "train/run_dir.h"
 #include "train/saved_run.h"
 
@@ -102,9 +105,13 @@ class LinearisedRun {
     const auto first = network_.split(start_.to(c10::kDouble) + moved)[0];
     recorder_.add(step, "first_layer_norm", first.norm().item<double>());
     const auto loss = recorder_.latest().at("train_set_loss");
-    UNLAZY_CHECK(std::isfinite(loss),
-                 "compare: the loss of the linearised network is not finite at step ", step,
-                 "; its learning rate is above the stable one: try a smaller --lr-fraction");
+    if (!std::isfinite(loss)) {
+      throw Error(internal::concat(
+                      "compare: the loss of the linearised network is not finite at step ", step,
+                      "; its learning rate is above the stable one: try a smaller --lr-fraction"),
+                  Error::Kind::kDiverged);
+    }
+    save_outputs(run_.path(), step, space_.train_outputs(), space_.test_outputs());
     recorder_.flush();
     if (hooks_.on_line) {
       hooks_.on_line(internal::concat("step ", step, "  train_set_loss ", rounded_text(loss),
@@ -146,41 +153,63 @@ class LinearisedRun {
 
 }  // namespace
 
-void check_linearisable(const train::TrainOptions& o) {
-  UNLAZY_CHECK_USAGE(!o.batch.augment,
-                     "compare: the kernel is that of fixed images; give --augment=false");
-  UNLAZY_CHECK_USAGE(o.optimizer.name == "sgd" || o.optimizer.name == "sam",
-                     "compare: the linearised network follows sgd and sam, not --optimizer ",
-                     o.optimizer.name);
-  UNLAZY_CHECK_USAGE(o.optimizer.name != "sam" || (o.optimizer.sharpness.base == "sgd" &&
-                                                   o.optimizer.sharpness.variant == "normalized" &&
-                                                   o.optimizer.sharpness.group_size == 0),
-                     "compare: the linearised network follows normalised SAM of the whole batch "
-                     "around sgd; leave out --sam-base, --sam-variant and --sam-m");
-  UNLAZY_CHECK_USAGE(o.optimizer.clip_norm == 0,
-                     "compare: the linearised network does not follow --clip-norm; leave it out");
-  UNLAZY_CHECK_USAGE(o.optimizer.weight_decay == 0 || o.optimizer.decay == "all",
-                     "compare: the linearised network follows --decay all only");
-  UNLAZY_CHECK_USAGE(o.run.mask.empty(), "compare: --mask is not followed; leave it out");
+std::string function_space_problem(const train::TrainOptions& o) {
+  const auto& optimizer = o.optimizer;
+  if (o.batch.augment) return "the kernel is that of fixed images: give --augment=false";
+  if (optimizer.name != "sgd" && optimizer.name != "sam")
+    return "it follows sgd and sam, not --optimizer " + optimizer.name;
+  if (optimizer.name == "sam" &&
+      (optimizer.sharpness.base != "sgd" || optimizer.sharpness.variant != "normalized" ||
+       optimizer.sharpness.group_size != 0))
+    return "it follows normalised SAM of the whole batch around sgd: leave out --sam-base, "
+           "--sam-variant and --sam-m";
+  if (optimizer.clip_norm != 0) return "it does not follow --clip-norm: leave it out";
+  if (optimizer.weight_decay != 0 && optimizer.decay != "all") return "it follows --decay all only";
+  if (!o.run.mask.empty()) return "it does not follow --mask: leave it out";
+  if (resolve(o.compute).dtype == c10::kBFloat16)
+    return "the kernel needs more than bf16: give --precision fp32 or fp64";
+  return "";
 }
 
-linearise::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
+namespace {
+
+// As train/experiment.cpp does before it linearises.
+void collect_statistics(train::Experiment& experiment) {
+  const auto subject = experiment.subject();
+  measure::recalibrate(subject, experiment.options().linearise.statistics_samples,
+                       subject.parameters.compute_dtype());
+}
+
+linearise::Kernel kernel_on(train::Experiment& experiment, int64_t memory, const at::Tensor& train,
+                            const at::Tensor& test) {
   UNLAZY_CHECK_USAGE(experiment.compute().dtype != c10::kBFloat16,
                      "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
+  collect_statistics(experiment);
+  const measure::EvaluationMode mode(experiment.model().module());
+  return linearise::kernel(measure::network_of(experiment.subject()), train, test,
+                           {.memory = memory});
+}
+
+}  // namespace
+
+linearise::Kernel kernel_of(train::Experiment& experiment, int64_t memory) {
   const auto subject = experiment.subject();
-  auto& module = experiment.model().module();
-  const bool was_training = module.is_training();
-  module.eval();
-  auto kernel = linearise::kernel(linearise::Network(experiment.model()), all_images(subject.train),
-                                  all_images(subject.test), {.memory = memory});
-  module.train(was_training);
-  return kernel;
+  return kernel_on(experiment, memory, all_images(subject.train), all_images(subject.test));
+}
+
+linearise::Kernel kernel_of_some(train::Experiment& experiment, int64_t memory,
+                                 int64_t num_images) {
+  const auto subject = experiment.subject();
+  const int64_t count = std::min(num_images, subject.train.labels.size(0));
+  return kernel_on(experiment, memory, subject.train.reader.plain_batch(data::range(0, count)), {});
 }
 
 train::Outcome run_linearised(const train::TrainOptions& options, const std::string& command,
                               const train::Hooks& hooks, const linearise::Kernel& kernel) {
-  check_linearisable(options);
+  const auto problem = function_space_problem(options);
+  UNLAZY_CHECK_USAGE(problem.empty(), "compare: in function space, ", problem);
   train::Experiment experiment(options);
+  collect_statistics(experiment);
   train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite
                                                            : train::RunDir::Mode::kNew);
   run.begin(train::config_of_run(experiment, command));

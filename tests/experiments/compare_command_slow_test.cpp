@@ -82,8 +82,11 @@ TEST(CompareCommand, SaysWhatCannotBeCompared) {
   expect_message({"compare"}, 2,
                  "compare: name what to compare with gradient descent: label noise, such as "
                  "--noise flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
-  expect_message({"compare", "--optimizer", "adamw"}, 2,
-                 "compare: the linearised network follows sgd and sam, not --optimizer adamw");
+  expect_message({"compare", "--optimizer", "adamw", "--noise", "flip", "--noise-rate", "0.5",
+                  "--linear-space", "function"},
+                 2,
+                 "compare: in function space, it follows sgd and sam, not --optimizer adamw, or "
+                 "leave out --linear-space");
   expect_message({"compare", "--preset", "fig3", "--resume", "--overwrite"}, 2,
                  "compare: --resume and --overwrite exclude each other");
   expect_message({"compare", "--preset", "fig33"}, 2,
@@ -115,8 +118,8 @@ TEST(CompareCommand, ComparesAndPrintsWhatHolds) {
                           line.starts_with("  not clear  ")
                       ? 1
                       : 0;
-  EXPECT_EQ(statements, 7);
-  EXPECT_NE(result.out.find(out + "/seed1/linear-noise, learning rate "), std::string::npos);
+  EXPECT_EQ(statements, 10);
+  EXPECT_NE(result.out.find("\nseed 1: learning rate "), std::string::npos);
   EXPECT_TRUE(fs::exists(out + "/statements.json"));
   EXPECT_TRUE(fs::exists(out + "/figures/compare.gp"));
 
@@ -126,6 +129,10 @@ TEST(CompareCommand, ComparesAndPrintsWhatHolds) {
                      "--overwrite, or choose another --out");
   words.push_back("--resume");
   EXPECT_EQ(run_program(words).exit_code, 0);
+  // What goes on keeps its options, also without the flags.
+  const auto again = run_program({"compare", "--out", out, "--resume"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_NE(again.out.find("kernel read from " + out), std::string::npos) << again.out;
   words.back() = "--overwrite";
   EXPECT_EQ(run_program(words).exit_code, 0);
 }

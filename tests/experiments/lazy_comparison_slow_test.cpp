@@ -4,7 +4,9 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -15,59 +17,23 @@
 #include "experiments/linearised_run.h"
 #include "linearise/kernel.h"
 #include "report/metrics.h"
+#include "support/comparisons.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
-#include "support/small_run.h"
 
 namespace unlazy::experiments {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::compare;
 using testing::expect_error;
 using testing::expect_misuse;
+using testing::linear_network;
+using testing::relative;
+using testing::results;
 using testing::ScratchFolder;
-
-// A linear network in fp64 on 20 images, full batch, 12 epochs, labels flipped with probability .5.
-train::TrainOptions linear_network() {
-  auto o = testing::small_run();
-  o.data.train_size = 20;
-  o.batch.batch_size = 20;
-  o.batch.augment = false;
-  o.model.hidden_layers = 0;
-  o.loss.kind = "squared-error";
-  o.noise.kind = "flip-any";
-  o.noise.rate = 0.5;
-  o.optimizer.momentum = 0;
-  o.schedule = {};
-  o.run.max_steps = 0;
-  o.run.epochs = 12;
-  o.measure.names = {"test", "train-set", "distance", "first-layer"};
-  o.measure.every = Step::iterations(5);
-  return o;
-}
-
-// A network with a hidden layer, which is not.
-train::TrainOptions two_layers() {
-  auto o = linear_network();
-  o.model.hidden_layers = 1;
-  o.measure.names.insert(o.measure.names.end(), {"ntk-change", "lazy-distance"});
-  return o;
-}
-
-Comparison compare(const train::TrainOptions& train, const std::string& out,
-                   const train::Hooks& hooks = {}, const CompareOptions& options = {}) {
-  return compare_lazy(options, train, out, "test", hooks);
-}
-
-train::Hooks stop_after(int count) {
-  train::Hooks hooks;
-  hooks.should_stop = [left = std::make_shared<int>(count)] { return --*left == 0; };
-  return hooks;
-}
-
-double relative(const at::Tensor& a, const at::Tensor& b) {
-  return ((a - b).norm() / b.norm()).item<double>();
-}
+using testing::stop_after;
+using testing::two_layers;
 
 struct Setting {
   const char* name;
@@ -78,7 +44,8 @@ void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; 
 
 class LinearNetwork : public ::testing::TestWithParam<Setting> {
  protected:
-  void expect_same(const std::string& network, const std::string& linear) {
+  void expect_same(const std::string& network, const std::string& linear, bool is_function_space,
+                   double tolerance) {
     const auto ours = report::read_metrics(linear), theirs = report::read_metrics(network);
     for (const std::string name : {"train_set_loss", "train_set_accuracy", "test_loss",
                                    "test_accuracy", "distance_from_init", "first_layer_norm"}) {
@@ -90,7 +57,8 @@ class LinearNetwork : public ::testing::TestWithParam<Setting> {
       ASSERT_EQ(a.values.size(), b.values.size());
       ASSERT_GE(a.values.size(), 3u);
       for (size_t i = 0; i < a.values.size(); ++i)
-        EXPECT_NEAR(a.values[i], b.values[i], 1e-9 * (std::abs(b.values[i]) + 1e-3)) << a.steps[i];
+        EXPECT_NEAR(a.values[i], b.values[i], tolerance * (std::abs(b.values[i]) + 1e-3))
+            << a.steps[i];
     }
     const auto& moved = theirs.at("distance_from_init").values;
     EXPECT_GT(moved.back(), 1e-3);
@@ -98,10 +66,12 @@ class LinearNetwork : public ::testing::TestWithParam<Setting> {
     const auto steps = train::RunDir::checkpoint_steps(network);
     const auto trained =
         load_tensors(train::RunDir::checkpoint(network, steps.back()) + "/model.safetensors");
-    const auto found = load_tensors(linear + "/linearised.safetensors");
+    const auto found = load_tensors(
+        is_function_space ? linear + "/linearised.safetensors"
+                          : train::RunDir::checkpoint(linear, steps.back()) + "/model.safetensors");
     ASSERT_EQ(found.tensors.size(), trained.tensors.size());
     for (const auto& [name, tensor] : found.tensors)
-      EXPECT_LT(relative(tensor, trained.at(name)), 1e-9) << name;
+      EXPECT_LT(relative(tensor, trained.at(name)), tolerance) << name;
   }
 };
 
@@ -109,13 +79,17 @@ TEST_P(LinearNetwork, TrainsAsItsLinearisation) {
   const ScratchFolder scratch;
   auto options = linear_network();
   GetParam().change(options);
-  compare(options, scratch / "out", {}, {.lr_fraction = 0.3});
-  const std::string folder = scratch / "out/seed0/";
   const std::string perturbed = GetParam().perturbed;
-  expect_same(folder + "clean", folder + "linear");
-  expect_same(folder + perturbed, folder + "linear-" + perturbed);
-  EXPECT_NE(read_file(folder + "clean/metrics.csv"),
-            read_file(folder + perturbed + "/metrics.csv"));
+  for (const bool is_function_space : {true, false}) {
+    const std::string folder = scratch / (is_function_space ? "function/" : "weight/");
+    compare(options, folder, {},
+            {.lr_fraction = 0.3, .linear_space = is_function_space ? "function" : "weight"});
+    const double tolerance = is_function_space ? 1e-9 : 1e-10;
+    const auto seed = folder + "seed0/";
+    expect_same(seed + "clean", seed + "linear", is_function_space, tolerance);
+    expect_same(seed + perturbed, seed + "linear-" + perturbed, is_function_space, tolerance);
+    EXPECT_NE(read_file(seed + "clean/metrics.csv"), read_file(seed + perturbed + "/metrics.csv"));
+  }
 }
 
 void minibatches(train::TrainOptions& o) { o.batch.batch_size = 8; }  // 8, 8 and 4 samples
@@ -190,13 +164,13 @@ TEST(LazyComparison, WritesFigureAndStatements) {
   const auto out = scratch / "out";
   const auto result = compare(two_layers(), out, {}, {.seeds = {0, 3}});
   EXPECT_EQ(result.outcome, train::Outcome::kDone);
-  ASSERT_EQ(result.statements.size(), 7u);
+  ASSERT_EQ(result.statements.size(), 8u);
   const auto json = read_json_file(out + "/statements.json");
   EXPECT_EQ(json.at("seeds"), (std::vector<int>{0, 3}));
   ASSERT_EQ(json.at("lr").size(), 2u);
   EXPECT_NE(json.at("lr")[0], json.at("lr")[1]);
-  ASSERT_EQ(json.at("statements").size(), 7u);
-  for (size_t i = 0; i < 7; ++i) {
+  ASSERT_EQ(json.at("statements").size(), 8u);
+  for (size_t i = 0; i < 8; ++i) {
     EXPECT_EQ(json.at("statements")[i].at("text"), result.statements[i].text);
     EXPECT_EQ(json.at("statements")[i].at("numbers"), result.statements[i].numbers);
     EXPECT_EQ(json.at("statements")[i].at("verdict"), verdict_text(result.statements[i].verdict));
@@ -242,18 +216,6 @@ TEST(LazyComparison, LearningRateIsThatGivenWithoutAFraction) {
   const auto result = compare(options, scratch / "out", {}, {.lr_fraction = 0});
   EXPECT_EQ(result.lr, (std::vector<double>{1e-4}));
   EXPECT_EQ(read_json_file(scratch / "out/seed0/linear/config.json").at("lr"), 1e-4);
-}
-
-// What a folder holds that must not depend on interruptions.
-std::map<std::string, std::string> results(const std::string& out) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(out)) {
-    const auto name = entry.path().filename().string();
-    if (name == "metrics.csv" || name == "statements.json" || name.ends_with(".safetensors") ||
-        name.ends_with(".gp") || name == "DONE")
-      files[fs::relative(entry.path(), out).string()] = read_file(entry.path().string());
-  }
-  return files;
 }
 
 TEST(LazyComparison, InterruptedAndResumedItEndsAsUninterrupted) {
@@ -397,17 +359,20 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
                           const std::string& text) {
     auto options = linear_network();
     change(options);
-    expect_misuse([&] { compare(options, scratch / "out"); }, text);
+    const CompareOptions in_function_space{.linear_space = "function"};
+    expect_misuse([&] { compare(options, scratch / "out", {}, in_function_space); }, text);
     EXPECT_FALSE(fs::exists(scratch / "out")) << "nothing is written for: " << text;
   };
   expect([](auto& o) { o.noise = {}; },
          "compare: name what to compare with gradient descent: label noise, such as --noise "
          "flip-any --noise-rate 0.5, or SAM: --optimizer sam --rho 2");
   expect([](auto& o) { o.batch.augment = true; },
-         "compare: the kernel is that of fixed images; give --augment=false");
+         "compare: in function space, the kernel is that of fixed images: give --augment=false, or "
+         "leave out --linear-space");
   for (const std::string name : {"adamw", "asam", "gsam"}) {
     expect([&](auto& o) { o.optimizer.name = name; },
-           "compare: the linearised network follows sgd and sam, not --optimizer " + name);
+           "compare: in function space, it follows sgd and sam, not --optimizer " + name +
+               ", or leave out --linear-space");
   }
   for (const auto& change : std::vector<std::function<void(optim::SharpnessOptions&)>>{
            [](auto& s) { s.group_size = 4; }, [](auto& s) { s.variant = "unnormalized"; }}) {
@@ -416,21 +381,26 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
           sam(o);
           change(o.optimizer.sharpness);
         },
-        "compare: the linearised network follows normalised SAM of the whole batch around sgd; "
-        "leave out --sam-base, --sam-variant and --sam-m");
+        "compare: in function space, it follows normalised SAM of the whole batch around sgd: "
+        "leave out --sam-base, --sam-variant and --sam-m, or leave out --linear-space");
   }
   expect([](auto& o) { o.optimizer.clip_norm = 1; },
-         "compare: the linearised network does not follow --clip-norm; leave it out");
+         "compare: in function space, it does not follow --clip-norm: leave it out, or leave out "
+         "--linear-space");
   expect(
       [](auto& o) {
         o.optimizer.weight_decay = 0.1;
         o.optimizer.decay = "weights";
       },
-      "compare: the linearised network follows --decay all only");
+      "compare: in function space, it follows --decay all only, or leave out --linear-space");
   expect([](auto& o) { o.run.mask = "mask.safetensors"; },
-         "compare: --mask is not followed; leave it out");
+         "compare: in function space, it does not follow --mask: leave it out, or leave out "
+         "--linear-space");
   expect([](auto& o) { o.compute.precision = "bf16"; },
-         "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
+         "compare: in function space, the kernel needs more than bf16: give --precision fp32 or "
+         "fp64, or leave out --linear-space");
+  expect([](auto& o) { o.linearise.order = 1; },
+         "compare: trains the linearised network besides; leave out --linearised");
   auto options = linear_network();
   expect_misuse([&] { compare(options, scratch / "out", {}, {.seeds = {}}); },
                 "compare: --seeds needs an entry");
@@ -444,9 +414,10 @@ TEST(LazyComparison, WhatCannotBeComparedIsSaid) {
          "compare: the comparison is made of the measurements test, train-set and first-layer; add "
          "train-set to --measure");
   options.data.train_size = 40;
-  expect_error([&] { compare(options, scratch / "out", {}, {.ntk_memory = 1}); },
-               "ntk: 56 samples with 10 outputs need 3 MB at least, the cap is 1 MB; raise the cap "
-               "or take fewer samples");
+  expect_error(
+      [&] { compare(options, scratch / "out", {}, {.linear_space = "function", .ntk_memory = 1}); },
+      "ntk: 56 samples with 10 outputs need 3 MB at least, the cap is 1 MB; raise the cap "
+      "or take fewer samples");
 }
 
 // A finite loss of 1e8 is no result either.
