@@ -67,6 +67,9 @@ constexpr std::pair<const char*, const char*> kSynonyms[] = {
     {"save-dir", "out"},
     {"log-dir", "out"},
     {"force", "overwrite"},
+    {"linear", "linearised"},
+    {"taylor", "linearised"},
+    {"linearised", "linear-space"},  // compare trains both
     {"pretrained", "weights"},
     {"checkpoint", "weights"},
     {"save-every", "checkpoint-every"},

@@ -173,18 +173,11 @@ std::string function_space_problem(const train::TrainOptions& o) {
 
 namespace {
 
-// As train/experiment.cpp does before it linearises.
-void collect_statistics(train::Experiment& experiment) {
-  const auto subject = experiment.subject();
-  measure::recalibrate(subject, experiment.options().linearise.statistics_samples,
-                       subject.parameters.compute_dtype());
-}
-
 linearise::Kernel kernel_on(train::Experiment& experiment, int64_t memory, const at::Tensor& train,
                             const at::Tensor& test) {
   UNLAZY_CHECK_USAGE(experiment.compute().dtype != c10::kBFloat16,
                      "compare: the kernel needs more than bf16; give --precision fp32 or fp64");
-  collect_statistics(experiment);
+  experiment.collect_statistics();
   const measure::EvaluationMode mode(experiment.model().module());
   return linearise::kernel(measure::network_of(experiment.subject()), train, test,
                            {.memory = memory});
@@ -209,7 +202,7 @@ train::Outcome run_linearised(const train::TrainOptions& options, const std::str
   const auto problem = function_space_problem(options);
   UNLAZY_CHECK_USAGE(problem.empty(), "compare: in function space, ", problem);
   train::Experiment experiment(options);
-  collect_statistics(experiment);
+  experiment.collect_statistics();
   train::RunDir run(options.run.out, options.run.overwrite ? train::RunDir::Mode::kOverwrite
                                                            : train::RunDir::Mode::kNew);
   run.begin(train::config_of_run(experiment, command));

@@ -268,8 +268,7 @@ void Experiment::linearise() {
   const auto& o = options_;
   const auto seed = static_cast<uint64_t>(o.run.seed);
   const auto master = parameters_->values().scalar_type();
-  if (o.linearise.start_file.empty())
-    measure::recalibrate(subject(), o.linearise.statistics_samples, master);
+  if (o.linearise.start_file.empty()) collect_statistics();
   std::shared_ptr<models::Model> low;
   if (compute_.dtype != master) {
     const auto& images = splits_.train.images;
@@ -356,6 +355,11 @@ std::vector<std::pair<std::string, at::Tensor>> Experiment::named_tensors() {
   for (const auto& item : model_->module().named_buffers())
     tensors.emplace_back(item.key(), item.value());
   return tensors;
+}
+
+void Experiment::collect_statistics() {
+  measure::recalibrate(subject(), options_.linearise.statistics_samples,
+                       parameters_->compute_dtype());
 }
 
 std::vector<std::pair<std::string, at::Tensor>> Experiment::start_tensors() {

@@ -110,6 +110,9 @@ class Experiment {
   /// model.safetensors. The tensors share memory with the run; after changing weights call
   /// parameters().publish().
   std::vector<std::pair<std::string, at::Tensor>> named_tensors();
+  /// Collects BatchNorm's statistics at the present weights, over --linearise-bn-samples training
+  /// images: those with which a network is linearised.
+  void collect_statistics();
   /// For a linearised network: theta0 and the buffers, the content of theta0.safetensors.
   std::vector<std::pair<std::string, at::Tensor>> start_tensors();
 

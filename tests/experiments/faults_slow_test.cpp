@@ -9,6 +9,7 @@
 #include "core/options.h"
 #include "experiments/lazy_comparison.h"
 #include "experiments/pruning/curve.h"
+#include "support/comparisons.h"
 #include "support/faults.h"
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
@@ -101,24 +102,20 @@ TEST_F(PruneFaults, IterativePruningKilledAnywhereGoesOn) {
   }
 }
 
-TEST(CompareFaults, AComparisonKilledAnywhereGoesOn) {
+class CompareFaults : public ::testing::TestWithParam<const char*> {};  // the space
+
+TEST_P(CompareFaults, AComparisonKilledAnywhereGoesOn) {
   const testing::ScratchFolder scratch;
-  auto options = testing::small_run();
+  auto options = testing::two_layers();
   options.data.train_size = 8;
   options.batch.batch_size = 8;
-  options.batch.augment = false;
   options.model.hidden_width = 4;
-  options.loss.kind = "squared-error";
-  options.noise.kind = "flip-any";
-  options.noise.rate = 0.5;
-  options.optimizer.momentum = 0;
-  options.schedule = {};
   options.measure.names = {"test", "train-set", "first-layer"};
   options.measure.every = Step::iterations(2);
   options.run.max_steps = 3;
   const auto compare = [&](const std::string& out, bool resume) {
     options.run.resume = resume;
-    compare_lazy({}, options, out, "test", {});
+    compare_lazy({.linear_space = GetParam()}, options, out, "test", {});
   };
   const std::string whole = scratch / "whole";
   compare(whole, false);
@@ -139,6 +136,9 @@ TEST(CompareFaults, AComparisonKilledAnywhereGoesOn) {
     fs::remove_all(folder);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Spaces, CompareFaults, ::testing::Values("function", "weight"),
+                         [](const auto& space) { return std::string(space.param); });
 
 }  // namespace
 }  // namespace unlazy::experiments
